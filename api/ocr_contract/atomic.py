@@ -1,0 +1,35 @@
+"""Files that somebody may read while they are written are replaced whole: temporary file, flush, rename."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace `path` by `data`; readers see the old bytes or the new, never a part.
+
+    durable: also fsync file and folder, for what would be missed after a power cut.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def replace_json(path: Path, value: Any, *, durable: bool = False) -> None:
+    """Replace `path` by `value` as JSON, Chinese left readable."""
+    replace_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable=durable)

@@ -1,0 +1,121 @@
+"""`OcrProject.spec` as strict types: unknown fields are refused. A test holds their defaults equal to the CRD's."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from ocr_contract.volume import check_id
+
+
+class SpecModel(BaseModel):
+    """Camel case outside, snake case inside; unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True,
+        serialize_by_alias=True,
+    )
+
+
+Identifier = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(lambda v: check_id(v, "id"))]
+
+
+class Order(StrEnum):
+    SEQUENTIAL = "Sequential"
+    PARALLEL = "Parallel"
+
+
+class Validation(SpecModel):
+    file: str = Field(default="", max_length=255)
+    """An annotation file for validation; empty: a file named val*, else a stable share of the images."""
+
+
+class Dataset(SpecModel):
+    path: str = Field(default="", max_length=255)
+    """Folder of the images, relative to the run's folder; empty: the run's folder."""
+    annotations: str = Field(default="", max_length=255)
+    """The annotation file, relative to the run's folder; empty: found by itself."""
+    validation: Validation = Validation()
+    text_key: str = Field(default="", max_length=63)
+    """The annotations' key that holds the text; empty: found by itself."""
+
+
+class Training(SpecModel):
+    """What both models' trainings have in common."""
+
+    preset: str = Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=1, le=8192)
+    evaluate_every: int = Field(default=5, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    """None: the preset's own."""
+    init_from: str | None = Field(default=None, max_length=255)
+    """A checkpoint to start from: another run's trainID of the same project. None: the preset's own start."""
+    overrides: dict[str, Any] = {}
+    """Dotted mmengine configuration keys and their values, applied last."""
+
+
+class Detection(Training):
+    preset: str = Field(default="dbnet_r50", max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    epochs: int = Field(default=50, ge=1, le=100_000)
+    batch_size: int = Field(default=4, ge=1, le=8192)
+
+
+class Recognition(Training):
+    preset: str = Field(default="satrn_small", max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    epochs: int = Field(default=20, ge=1, le=100_000)
+    batch_size: int = Field(default=128, ge=1, le=8192)
+
+
+class Train(SpecModel):
+    id: Identifier
+    revision: int = Field(default=0, ge=0)
+    suspend: bool = False
+    dataset: Dataset = Dataset()
+    detection: Detection = Detection()
+    recognition: Recognition = Recognition()
+    run_test: bool = False
+    order: Order = Order.SEQUENTIAL
+
+
+class Test(SpecModel):
+    __test__ = False
+
+    id: Identifier
+    suspend: bool = False
+    path: str = Field(default="", max_length=255)
+    """Folder of the images, relative to the test's folder; empty: the test's folder."""
+    checkpoint: Literal["Best", "Last"] = "Best"
+
+
+class Resources(SpecModel):
+    gpus: int = Field(default=1, ge=0, le=64)
+    nodes: int = Field(default=1, ge=1, le=64)
+    cpu: str = "4"
+    memory: str = "16Gi"
+    shared_memory: str = "2Gi"
+
+
+class Scheduling(SpecModel):
+    queue_name: str = ""
+    priority_class_name: str = ""
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, Any]] = []
+
+
+class Limits(SpecModel):
+    retries: int = Field(default=3, ge=0, le=100)
+    startup_deadline_seconds: int = Field(default=1800, ge=1)
+    active_deadline_seconds: int | None = Field(default=None, ge=1)
+    stall_seconds: int = Field(default=900, ge=1)
+
+
+class OcrProjectSpec(SpecModel):
+    project_id: Identifier | None = Field(default=None, alias="projectID")
+    """None: metadata.name."""
+    train: Train | None = None
+    test: Test | None = None
+    resources: Resources = Resources()
+    scheduling: Scheduling = Scheduling()
+    limits: Limits = Limits()

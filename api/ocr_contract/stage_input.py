@@ -1,0 +1,30 @@
+"""What the operator hands to a stage's pod: one JSON document in an environment variable.
+
+The document is complete and immutable for the life of the pod: a stage never reads the resource.
+"""
+
+from typing import Final
+
+from ocr_contract.spec import SpecModel, Test, Train
+
+STAGE_INPUT_VARIABLE: Final = "OCR_STAGE_INPUT"
+"""A `StageInput` as JSON."""
+POD_UID_VARIABLE: Final = "OCR_POD_UID"
+"""The pod's uid by the downward API: what the owner file of a stage's folder holds."""
+
+RUN_MOUNT: Final = "/data/run"
+"""The training run's folder (read-only in a test's pod)."""
+TEST_MOUNT: Final = "/data/test"
+"""The test's folder, in a test's pod only."""
+
+
+class StageInput(SpecModel):
+    """`train` is the run itself or, for a test of its own (`test` set), the run whose model is tested."""
+
+    namespace: str = ""
+    name: str = ""
+    """namespace and name of the OcrProject; empty: there is no Kubernetes, the volume alone is written."""
+    project_id: str
+    train: Train
+    test: Test | None = None
+    gpus: int = 0

@@ -1,0 +1,189 @@
+"""`OcrProject.status` as lenient types: the images that write it are upgraded at different times.
+
+`trainer` is written by the trainer in the pod, everything else by the operator (see DESIGN.md).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class StatusModel(BaseModel):
+    """Camel case outside; unknown fields are dropped, missing ones are None."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore",
+        serialize_by_alias=True,
+    )
+
+
+class Phase(StrEnum):
+    """What a person wants to know first. A display word: no decision is ever taken from it."""
+
+    PENDING = "Pending"
+    PREPARING = "Preparing"
+    TRAINING = "Training"
+    PACKAGING = "Packaging"
+    TESTING = "Testing"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class StageState(StrEnum):
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class StageStatus(StatusModel):
+    state: StageState = StageState.PENDING
+    job: str | None = None
+    attempts: int = 0
+    """Jobs created for this stage so far; the next one's number in its name."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
+    message: str | None = None
+    gpu_seconds: float = 0.0
+
+
+class RunStatus(StatusModel):
+    id: str
+    revision: int = 0
+    stages: dict[str, StageStatus] = {}
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class TestRunStatus(StatusModel):
+    __test__ = False
+
+    id: str
+    stages: dict[str, StageStatus] = {}
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class ModelStatus(StatusModel):
+    """The project's model: the last run that was packaged."""
+
+    train_id: str
+    revision: int = 0
+    path: str
+    """pthModel.zip relative to the volume's root."""
+
+
+class RunRecord(StatusModel):
+    """One finished run, kept among the last ten."""
+
+    id: str
+    revision: int = 0
+    outcome: str
+    finished_at: datetime | None = None
+    reason: str | None = None
+
+
+class Condition(StatusModel):
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+    last_transition_time: datetime
+    observed_generation: int = 0
+
+
+class DatasetReport(StatusModel):
+    """What prepare found; bounded, the findings themselves lie on the volume."""
+
+    run: str | None = None
+    train_images: int = 0
+    validation_images: int = 0
+    test_images: int = 0
+    train_words: int = 0
+    validation_words: int = 0
+    characters: int = 0
+    longest_text: int = 0
+    errors: int = 0
+    repaired: int = 0
+    ignored: int = 0
+    updated_at: datetime | None = None
+
+
+class DetectionReport(StatusModel):
+    run: str | None = None
+    """run hash of the training that wrote this: a report of another run is nobody's progress."""
+    state: str | None = None
+    """A member's name of `legacy.Word`, e.g. DETECTOR_TRAINING."""
+    epoch: int = 0
+    total_epochs: int = 0
+    images_seen: int = 0
+    total_images: int = 0
+    loss: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    hmean: float | None = None
+    best_epoch: int | None = None
+    eta_seconds: int | None = None
+    updated_at: datetime | None = None
+
+
+class RecognitionReport(StatusModel):
+    run: str | None = None
+    state: str | None = None
+    epoch: int = 0
+    total_epochs: int = 0
+    images_seen: int = 0
+    total_images: int = 0
+    loss: float | None = None
+    word_acc: float | None = None
+    word_acc_ignore_case: float | None = None
+    word_acc_ignore_case_symbol: float | None = None
+    char_recall: float | None = None
+    char_precision: float | None = None
+    best_epoch: int | None = None
+    eta_seconds: int | None = None
+    updated_at: datetime | None = None
+
+
+class TestReport(StatusModel):
+    __test__ = False
+
+    run: str | None = None
+    """run hash, or test id for a test of its own."""
+    images_done: int = 0
+    total_images: int = 0
+    precision: float | None = None
+    recall: float | None = None
+    hmean: float | None = None
+    end_to_end_precision: float | None = None
+    end_to_end_recall: float | None = None
+    end_to_end_f1: float | None = None
+    eta_seconds: int | None = None
+    updated_at: datetime | None = None
+
+
+class TrainerStatus(StatusModel):
+    dataset: DatasetReport | None = None
+    detection: DetectionReport | None = None
+    recognition: RecognitionReport | None = None
+    test: TestReport | None = None
+
+
+class OcrProjectStatus(StatusModel):
+    phase: Phase | None = None
+    stage: str | None = None
+    progress: int | None = Field(default=None, ge=0, le=100)
+    """Percent of the whole run."""
+    eta_seconds: int | None = None
+    observed_generation: int | None = None
+    conditions: list[Condition] = []
+    train: RunStatus | None = None
+    test: TestRunStatus | None = None
+    model: ModelStatus | None = None
+    runs: list[RunRecord] = []
+    trainer: TrainerStatus = TrainerStatus()

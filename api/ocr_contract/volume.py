@@ -1,0 +1,90 @@
+"""Where things lie on the shared volume: one definition for the platform's files and for ours.
+
+    <root>/train/<projectID>/<trainID>/   images, annotations; the legacy files; work/ is ours
+    <root>/test/<projectID>/<testID>/     images; status_test.json, testResult.json
+"""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+_FORBIDDEN = ("/", "\\", "\0")
+
+
+def check_id(value: str, field: str) -> str:
+    """The id itself, or ValueError in the user's terms: an id is one folder name on the volume."""
+    if not value:
+        raise ValueError(f"{field} must not be empty")
+    if value in (".", "..") or any(character in value for character in _FORBIDDEN):
+        raise ValueError(f"{field} {value!r} is not allowed: it must not be '.' or '..' or hold '/', '\\' or NUL")
+    if len(value.encode()) > 200:
+        raise ValueError(f"{field} is too long: 200 bytes at most")
+    return value
+
+
+def train_subpath(project_id: str, train_id: str) -> str:
+    """The run's folder relative to the volume's root."""
+    return str(PurePosixPath("train", check_id(project_id, "projectID"), check_id(train_id, "trainID")))
+
+
+def test_subpath(project_id: str, test_id: str) -> str:
+    """The test's folder relative to the volume's root."""
+    return str(PurePosixPath("test", check_id(project_id, "projectID"), check_id(test_id, "testID")))
+
+
+@dataclass(frozen=True)
+class TestFolder:
+    """A folder in which images are tested; a run's own folder is one, too (runTest)."""
+
+    path: Path
+    __test__ = False
+
+    @property
+    def status_test(self) -> Path:
+        return self.path / "status_test.json"
+
+    @property
+    def test_result(self) -> Path:
+        return self.path / "testResult.json"
+
+    @property
+    def test_metrics(self) -> Path:
+        return self.path / "testMetrics.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A training run's folder."""
+
+    path: Path
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
+
+    @property
+    def record_log(self) -> Path:
+        return self.path / "log" / "record.log"
+
+    @property
+    def model_zip(self) -> Path:
+        return self.path / "model" / "pthModel.zip"
+
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+    @property
+    def dataset(self) -> Path:
+        return self.work / "dataset"
+
+    @property
+    def findings(self) -> Path:
+        return self.dataset / "findings.jsonl"
+
+    def stage(self, stage: str) -> Path:
+        """The stage's own folder: checkpoints, curves, its owner file."""
+        return self.work / stage
+
+    @property
+    def test(self) -> TestFolder:
+        return TestFolder(self.path)
