@@ -1,4 +1,4 @@
-"""`OcrProject.spec` as strict types: unknown fields are refused. A test holds their defaults equal to the CRD's."""
+"""`OcrProject.spec` as strict types: unknown fields are refused. A test holds the defaults equal to the CRD's."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -13,7 +13,11 @@ class SpecModel(BaseModel):
     """Camel case outside, snake case inside; unknown fields refused."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
         serialize_by_alias=True,
     )
 
