@@ -1,3 +1,64 @@
-.PHONY: help
-help: ## Show this list
-	@grep -hE "^[a-z-]+:.*##" $(MAKEFILE_LIST)
+# Every command of the project. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+UV := .uv/bin/uv
+PYTHON := .venv/bin/python
+export PYTHONPATH := cluster
+# uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help setup check format test test-quick test-training test-e2e demo cluster cluster-down images clean bench-operator
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+$(UV):
+	@echo "setup: uv into .uv (seconds)"
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet "uv>=0.9,<1"
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	@echo "setup: the locked packages into .venv (5 GB with torch; minutes the first time, seconds from cache)"
+	$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+setup: .venv/.synced ## Make .venv from uv.lock
+
+check: setup ## Format, lint, types, layers
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: setup ## Format and fix what can be fixed
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (about ten minutes)
+	$(PYTHON) -m ocr_cluster build
+
+test: check build-tools ## Every check and test that CI runs
+	$(PYTHON) tests/suites.py quick training e2e
+
+test-quick: setup build-tools ## Units, and operator, facade and chart on a real control plane
+	$(PYTHON) tests/suites.py quick
+
+test-training: setup ## Really trains small models (two minutes)
+	$(PYTHON) tests/suites.py training
+
+test-e2e: setup build-tools ## Images, helm and a run to Complete on the embedded node
+	$(PYTHON) tests/suites.py e2e
+
+demo: setup ## Train the example receipts on an embedded Kubernetes, from nothing to the figures
+	$(PYTHON) examples/demo.py
+
+cluster: setup build-tools ## Start the embedded node; prints the kubeconfig
+	$(PYTHON) -m ocr_cluster up
+
+cluster-down: setup ## Stop the embedded node and leave nothing behind
+	$(PYTHON) -m ocr_cluster down
+
+clean: ## Stop the node and remove what was built here
+	[ ! -x $(PYTHON) ] || $(PYTHON) -m ocr_cluster destroy
+	rm -rf .venv .uv dist .demo
