@@ -32,5 +32,9 @@ def run_hash(run_id: str, revision: int) -> str:
 
 def job_name(project: str, run: str, stage: str, attempt: int) -> str:
     """`<project>-<run hash>-<stage>-<attempt>`: deterministic, so that every create is idempotent."""
-    head = project if len(project) <= _MAX_PROJECT_NAME else f"{project[:_MAX_PROJECT_NAME - 9]}-{short_hash(project)}"
+    head = (
+        project
+        if len(project) <= _MAX_PROJECT_NAME
+        else f"{project[: _MAX_PROJECT_NAME - 9]}-{short_hash(project)}"
+    )
     return f"{head}-{run}-{stage}-{attempt}"

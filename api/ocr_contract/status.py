@@ -14,7 +14,10 @@ class StatusModel(BaseModel):
     """Camel case outside; unknown fields are dropped, missing ones are None."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="ignore",
         serialize_by_alias=True,
     )
 

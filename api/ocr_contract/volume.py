@@ -1,7 +1,7 @@
 """Where things lie on the shared volume: one definition for the platform's files and for ours.
 
-    <root>/train/<projectID>/<trainID>/   images, annotations; the legacy files; work/ is ours
-    <root>/test/<projectID>/<testID>/     images; status_test.json, testResult.json
+<root>/train/<projectID>/<trainID>/   images, annotations; the legacy files; work/ is ours
+<root>/test/<projectID>/<testID>/     images; status_test.json, testResult.json
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ def check_id(value: str, field: str) -> str:
     if not value:
         raise ValueError(f"{field} must not be empty")
     if value in (".", "..") or any(character in value for character in _FORBIDDEN):
-        raise ValueError(f"{field} {value!r} is not allowed: it must not be '.' or '..' or hold '/', '\\' or NUL")
+        raise ValueError(
+            f"{field} {value!r} is not allowed: it must not be '.' or '..' or hold '/', '\\' or NUL"
+        )
     if len(value.encode()) > 200:
         raise ValueError(f"{field} is too long: 200 bytes at most")
     return value
