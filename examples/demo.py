@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+
 from ocr_cluster import build, images
 from ocr_cluster.node import Node
 from ocr_cluster.release import TAG, TARGETS, Release, ReleaseError, condition, get_json
@@ -105,7 +107,7 @@ def main() -> int:
     node = Node(REPOSITORY / ".cluster")
     print(
         "This builds a Kubernetes from source, three images and a model, on this machine alone.\n"
-        "The first time: about 6 minutes for Kubernetes, 8 for the images, 10 for the training; then 10 in all."
+        "The first time: 6 minutes for Kubernetes, 8 for the images, 10 for the training; later 10 in all."
     )
     step(
         "Compile Kubernetes, helm and BuildKit",
@@ -115,8 +117,8 @@ def main() -> int:
     kubeconfig = step("Start the node", "half a minute", node.up)
     for target in TARGETS:
         duration = "5 minutes once, then seconds" if target == "trainer" else "a minute once, then seconds"
-        step(f"Build the {target} image", duration,
-             lambda target=target: images.build_image(node, REPOSITORY, target, f"ocr-{target}:{TAG}"))  # fmt: skip
+        name = f"ocr-{target}:{TAG}"
+        step(f"Build {name}", duration, partial(images.build_image, node, REPOSITORY, target, name))
     release = Release(REPOSITORY, node.binaries, kubeconfig, NAMESPACE, demo / "volume")
     step("helm install", "half a minute", release.install)
     train_id = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")

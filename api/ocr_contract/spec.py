@@ -1,4 +1,4 @@
-"""`OcrProject.spec` as strict types: unknown fields are refused. A test holds the defaults equal to the CRD's."""
+"""`OcrProject.spec` as strict types: unknown fields are refused. Defaults equal the CRD's."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
