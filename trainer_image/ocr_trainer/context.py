@@ -1,0 +1,35 @@
+"""What a stage is given: its input, its folders, where to report, and whether it shall stop."""
+
+import threading
+from dataclasses import dataclass
+
+from ocr_contract.names import run_hash
+from ocr_contract.stage_input import StageInput
+from ocr_contract.volume import RunFolder, TestFolder
+from ocr_trainer.errors import Interrupted
+from ocr_trainer.progress import Progress
+from ocr_trainer.reporting import Reporter
+
+
+@dataclass(frozen=True)
+class StageContext:
+    input: StageInput
+    run: RunFolder
+    test: TestFolder | None
+    """Where the test's images lie: the test's own folder, the run's with runTest, else None."""
+    reporter: Reporter
+    pod_uid: str
+    """Who writes: the pod's uid, or a random one of this process where there is no pod."""
+    stop: threading.Event
+    """Set on SIGTERM and on Ctrl-C: write a checkpoint and raise Interrupted."""
+    progress: Progress
+
+    @property
+    def run_key(self) -> str:
+        """What tells this run from another under the same folder: the hash of (id, revision)."""
+        return run_hash(self.input.train.id, self.input.train.revision)
+
+    def check_stop(self) -> None:
+        """Raise Interrupted if the stage was asked to stop; for stages whose work is simply done again."""
+        if self.stop.is_set():
+            raise Interrupted("stopped as asked; the next start goes on from here")
