@@ -1,0 +1,90 @@
+"""The old platform's status documents, built from a project's spec and status alone.
+
+The operator's part says how the run stands, the trainer's part only what its figures are: a report of another
+run (its run hash differs) is nobody's progress, and a word of success counts only when the Job has succeeded.
+"""
+
+from typing import Final, NamedTuple, TypeVar
+
+from ocr_api.project import Project, RunState
+from ocr_contract.legacy import TestStatus, TrainStatus, Word
+from ocr_contract.names import run_hash
+from ocr_contract.status import DatasetReport, DetectionReport, RecognitionReport, TestReport
+
+_WORDS: Final = {word.name: word for word in Word}
+_ENDS: Final = (Word.SUCCEEDED, Word.FAILED)
+R = TypeVar("R", DatasetReport, DetectionReport, RecognitionReport)
+
+_FIGURES: Final = (
+    "word_acc",
+    "word_acc_ignore_case",
+    "word_acc_ignore_case_symbol",
+    "char_recall",
+    "char_precision",
+)
+
+
+def train_status(project: Project) -> TrainStatus:
+    """status.json of the run that spec asks for; zeros while it is queued or prepared."""
+    run = run_hash(project.train_id or "", project.revision)
+    trainer = project.status.trainer
+    dataset = _of_run(trainer.dataset, run) or DatasetReport()
+    detection = _of_run(trainer.detection, run) or DetectionReport()
+    recognition = _of_run(trainer.recognition, run) or RecognitionReport()
+    return TrainStatus(
+        status=_train_word(project.train_state, detection, recognition),
+        det_totalEpoch=detection.total_epochs,
+        TotalTrainDetImageList=detection.total_images or dataset.train_images,
+        TotalTrainRecImageList=recognition.total_images or dataset.train_words,
+        detimageProgress=detection.images_seen,
+        det_epoch=detection.epoch,
+        det_loss=detection.loss or 0.0,
+        precision=detection.precision or 0.0,
+        recall=detection.recall or 0.0,
+        hmean=detection.hmean or 0.0,
+        rec_totalEpoch=recognition.total_epochs,
+        recimageProgress=recognition.images_seen,
+        rec_epoch=recognition.epoch,
+        rec_loss=recognition.loss or 0.0,
+        **{name: getattr(recognition, name) or 0.0 for name in _FIGURES},
+    )
+
+
+def test_status(project: Project) -> TestStatus:
+    """status_test.json of the test that spec asks for."""
+    report = project.status.trainer.test
+    if report is None or report.run != project.test_id:
+        report = TestReport()
+    ends = {RunState.SUCCEEDED: Word.SUCCEEDED, RunState.FAILED: Word.FAILED}
+    word = ends.get(project.test_state or RunState.ACTIVE, Word.RECOGNISER_VALIDATING)
+    return TestStatus(status=word.value, testImage=report.images_done, totalTestImage=report.total_images)
+
+
+class Epoch(NamedTuple):
+    epoch: int
+    total: int
+    loss: float
+
+
+def current_epoch(status: TrainStatus) -> Epoch:
+    """/getEpoch: of the model that is being trained, or was trained last."""
+    if status.rec_totalEpoch:
+        return Epoch(status.rec_epoch, status.rec_totalEpoch, status.rec_loss)
+    return Epoch(status.det_epoch, status.det_totalEpoch, status.det_loss)
+
+
+def _of_run(report: R | None, run: str) -> R | None:
+    return report if report is not None and report.run == run else None
+
+
+def _train_word(state: RunState | None, detection: DetectionReport, recognition: RecognitionReport) -> str:
+    if state == RunState.SUCCEEDED:
+        return Word.SUCCEEDED.value
+    if state == RunState.FAILED:
+        return Word.FAILED.value
+    reported = [_WORDS[name] for name in (recognition.state, detection.state) if name in _WORDS]
+    # Between the last stage's end and its Job's the trainer may know of the end first: the Job decides.
+    words = [word for word in reported if word not in _ENDS]
+    if words:
+        return words[0].value
+    return (Word.RECOGNISER_VALIDATED if reported else Word.DETECTOR_TRAINING).value
