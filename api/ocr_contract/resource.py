@@ -13,6 +13,8 @@ LABEL_PROJECT: Final = f"{GROUP}/project"
 LABEL_STAGE: Final = f"{GROUP}/stage"
 LABEL_RUN: Final = f"{GROUP}/run"
 """Short hash of (id, revision): `names.run_hash`."""
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+"""Which Job of the stage it is, counted from 0."""
 ANNOTATION_PROJECT_ID: Final = f"{GROUP}/project-id"
 ANNOTATION_RUN_ID: Final = f"{GROUP}/run-id"
 

@@ -87,6 +87,9 @@ class RunRecord(StatusModel):
     id: str
     revision: int = 0
     outcome: str
+    """Succeeded, Failed, or Stopped: replaced by another run before it ended."""
+    stage: str | None = None
+    """Where it failed or was stopped."""
     finished_at: datetime | None = None
     reason: str | None = None
 
@@ -183,6 +186,8 @@ class OcrProjectStatus(StatusModel):
     progress: int | None = Field(default=None, ge=0, le=100)
     """Percent of the whole run."""
     eta_seconds: int | None = None
+    message: str | None = Field(default=None, max_length=1024)
+    """What a person should know now, in one sentence."""
     observed_generation: int | None = None
     conditions: list[Condition] = []
     train: RunStatus | None = None
