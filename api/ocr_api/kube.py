@@ -116,7 +116,10 @@ class Projects:
                     continue
                 raise _told(error) from error
             logger.info("Applied %s", name)
-            return self._remember(applied)
+            # The client decodes the answer to a change (200) only, not to a creation (201).
+            created = await self._get(name) if applied is None else applied
+            if created is not None:
+                return self._remember(created)
         raise Unavailable(f"project {project_id!r} is being changed by others all the time; try again")
 
     async def _get(self, name: str) -> dict[str, Any] | None:
@@ -131,9 +134,9 @@ class Projects:
                 return None
             raise _told(error) from error
 
-    async def _call(self, call: Any) -> dict[str, Any]:
+    async def _call(self, call: Any) -> dict[str, Any] | None:
         try:
-            document: dict[str, Any] = await call
+            document: dict[str, Any] | None = await call
         except _UNREACHABLE as error:
             raise Unavailable(f"the API server can't be reached: {error or type(error).__name__}") from error
         return document

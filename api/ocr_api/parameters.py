@@ -182,6 +182,8 @@ async def _stream(data: bytes) -> AsyncGenerator[bytes, None]:
 
 def _sentence(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
+    if isinstance(problem.get("ctx", {}).get("error"), UnicodeEncodeError):
+        return f"{name} holds half a character (a lone surrogate)"
     if problem["type"] == "missing":
         return f"{name} is missing"
     if problem["type"] == "value_error":
