@@ -3,13 +3,13 @@
 A control plane for tests and the machine's node run the same components; they differ in what the plan says.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_cluster.pki import SERVICE_NAMES, Authority
 
-SERVICE_RANGE = "10.0.0.0/24"
-SERVICE_ADDRESS = "10.0.0.1"  # the first of the range: the API server as pods know it
+SERVICE_RANGE = "10.198.0.0/24"
+SERVICE_ADDRESS = "10.198.0.1"  # the first of the range: the API server as pods know it
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,14 @@ class Plan:
     etcd_port: int
     etcd_peer_port: int
     api_port: int
-    advertise: str = "127.0.0.1"  # what pods and nodes call; a loopback address when there are none
-    # Bound above 127.0.0.1 only where pods must reach the API server.
-    bind: str = "127.0.0.1"
-    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)  # component -> more arguments
+    address: str = "127.0.0.1"  # the API server's only one: where there are pods, one that they reach
 
     @property
     def server(self) -> str:
-        return f"https://127.0.0.1:{self.api_port}"
+        return f"https://{self.address}:{self.api_port}"
 
     def command(self, component: str, *arguments: str) -> list[str]:
-        return [str(self.hyper), component, *arguments, *self.extra.get(component, ())]
+        return [str(self.hyper), component, *arguments]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Credentials:
 
 def issue_credentials(plan: Plan, authority: Authority) -> Credentials:
     """Make (or find) the certificates and kubeconfigs of the control plane."""
-    hosts = tuple(dict.fromkeys(("127.0.0.1", plan.advertise, SERVICE_ADDRESS, *SERVICE_NAMES)))
+    hosts = tuple(dict.fromkeys(("127.0.0.1", plan.address, SERVICE_ADDRESS, *SERVICE_NAMES)))
     api_certificate, api_key = authority.issue("apiserver", "kube-apiserver", hosts=hosts)
     service_key, service_public = authority.service_account_keys()
     front_certificate, front_key = authority.issue("front-proxy", "front-proxy")
@@ -98,12 +95,12 @@ def etcd_command(plan: Plan) -> list[str]:
 def apiserver_command(plan: Plan, files: Credentials) -> list[str]:
     """The API server with the aggregation layer, so that charts which bring an APIService work too."""
     # Without nodes there is nobody to call the Service `kubernetes`, and a loopback address may not be in it.
-    reconciler = "none" if plan.advertise == "127.0.0.1" else "master-count"
+    reconciler = "none" if plan.address == "127.0.0.1" else "master-count"
     return plan.command(
         "kube-apiserver",
         f"--etcd-servers=http://127.0.0.1:{plan.etcd_port}",
-        f"--bind-address={plan.bind}",
-        f"--advertise-address={plan.advertise}",
+        f"--bind-address={plan.address}",
+        f"--advertise-address={plan.address}",
         f"--secure-port={plan.api_port}",
         f"--tls-cert-file={files.api_certificate}",
         f"--tls-private-key-file={files.api_key}",
