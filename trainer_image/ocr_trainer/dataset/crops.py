@@ -91,10 +91,10 @@ def rectify(
     return Crop(np.asarray(warped, dtype=np.uint8), (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
 
 
-def encode(crop: Crop) -> bytes:
+def encode(image: Image) -> bytes:
     """JPEG without colour subsampling: lines are ten pixels high, their colours must not smear."""
     parameters = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    encoded: Any = cv2.imencode(".jpg", crop.image, parameters)[1]
+    encoded: Any = cv2.imencode(".jpg", image, parameters)[1]
     return bytes(encoded.tobytes())
 
 
