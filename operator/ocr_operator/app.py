@@ -1,0 +1,100 @@
+"""The watching half: kopf hears of OcrProjects, Jobs and pods; everything heard is remembered and queued.
+
+The one module that knows kopf. Only `on.event` handlers and indices are used: kopf's change handlers,
+timers and daemons would write finalizers and annotations to the resource and turn events into triggers.
+The indices hold nothing; kopf calls no event handler before all indexed kinds are listed once, so that
+no project is looked at before its Jobs are known.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import kopf
+
+from ocr_contract.resource import GROUP, LABEL_PROJECT, PLURAL, VERSION
+from ocr_operator.settings import Settings
+from ocr_operator.store import Key, Store, without_noise
+from ocr_operator.work_queue import WorkQueue
+
+SERVER_TIMEOUT = 300.0
+"""Seconds after which the API server ends a watch and kopf lists again: bounds what a lost event can cost."""
+CONNECT_TIMEOUT = 10.0
+_JOBS = ("batch", "v1", "jobs")
+_PODS = ("v1", "pods")
+
+
+def configure_logging(log_format: str) -> None:
+    """Text, or one JSON object a line."""
+    kopf.configure(log_format=kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+async def watch(
+    settings: Settings, kubeconfig: str | None, store: Store, queue: WorkQueue[Key], ready: asyncio.Event
+) -> None:
+    """Watch until SIGTERM or SIGINT; `ready` is set when kopf has started."""
+    await kopf.operator(
+        registry=build_registry(kubeconfig, store, queue),
+        settings=_kopf_settings(),
+        namespaces=[settings.namespace],
+        standalone=True,
+        ready_flag=ready,
+    )
+
+
+def build_registry(kubeconfig: str | None, store: Store, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+    """The handlers, bound to this store and queue."""
+    registry = kopf.OperatorRegistry()
+    labels = {LABEL_PROJECT: kopf.PRESENT}
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> Any:
+        return (
+            kopf.login_with_kubeconfig(**kwargs) if kubeconfig else kopf.login_with_service_account(**kwargs)
+        )
+
+    @kopf.index(GROUP, VERSION, PLURAL, registry=registry)
+    def know_project(*, body: kopf.Body, **_: Any) -> None:
+        store.remember_project(without_noise(dict(body)))
+
+    @kopf.index(*_JOBS, labels=labels, registry=registry)
+    def know_job(*, body: kopf.Body, **_: Any) -> None:
+        store.remember_job(without_noise(dict(body)))
+
+    @kopf.index(*_PODS, labels=labels, registry=registry)
+    def know_pod(*, body: kopf.Body, **_: Any) -> None:
+        store.remember_pod(without_noise(dict(body)))
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    def project_changed(event: Any, **_: Any) -> None:
+        project = without_noise(event["object"])
+        if event["type"] == "DELETED":
+            for key in store.forget_project(project):
+                queue.add(key)
+        else:
+            queue.add(store.remember_project(project))
+
+    @kopf.on.event(*_JOBS, labels=labels, registry=registry)
+    def job_changed(event: Any, **_: Any) -> None:
+        job = without_noise(event["object"])
+        queue.add(store.forget_job(job) if event["type"] == "DELETED" else store.remember_job(job))
+
+    @kopf.on.event(*_PODS, labels=labels, registry=registry)
+    def pod_changed(event: Any, **_: Any) -> None:
+        pod = without_noise(event["object"])
+        queue.add(store.forget_pod(pod) if event["type"] == "DELETED" else store.remember_pod(pod))
+
+    return registry
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True  # no rights to watch CRDs and namespaces are needed
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.connect_timeout = CONNECT_TIMEOUT
+    settings.process.ultimate_exiting_timeout = None
+    for resource in (_JOBS, _PODS):
+        settings.watching.label_selectors[resource] = LABEL_PROJECT
+    return settings

@@ -1,0 +1,55 @@
+"""What a reconcile is given and what it answers: values only, so that every case is a line in a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocr_operator.documents import Document
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the API server would not create a Job."""
+
+    permanent: bool
+    """False: a quota or the like, worth another try later."""
+    message: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of the world beside the project itself."""
+
+    jobs: tuple[Document, ...] = ()
+    """The Jobs that the project owns."""
+    pods: tuple[Document, ...] = ()
+    verified: frozenset[str] = frozenset()
+    """Names of Jobs that were just read from the API server, pods included: their absence is the truth,
+    where a watch alone may be behind."""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """By the name of the Job that could not be created."""
+    claimed_by: str | None = None
+    """Name of an older OcrProject with the same projectID."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line for `kubectl describe`."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Carried out in this order; with `verify`, nothing else is, and the question is asked again."""
+
+    status: Mapping[str, Any]
+    """The operator's whole part of the status, as it should be."""
+    verify: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    creates: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    """Seconds until something is due that no event announces."""

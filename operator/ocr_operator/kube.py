@@ -1,0 +1,139 @@
+"""The operator's own calls to the API server, through the official client's asyncio half.
+
+The one module that knows the client. Objects go in and come out as plain JSON documents: the client's
+generated models would cost more than the calls themselves. Errors come out as this package's own.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from ocr_contract.resource import API_VERSION, GROUP, KIND, OPERATOR_FIELD_MANAGER, PLURAL, VERSION
+from ocr_operator.documents import Document
+from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
+
+REQUEST_SECONDS = 30.0
+JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
+PROJECTS = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    items: tuple[Document, ...]
+    version: int
+    """The resource version that the list shows."""
+
+
+class Kube:
+    """One connection pool for one event loop."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None) -> "Kube":
+        """By the kubeconfig where there is one, else by the pod's service account."""
+        configuration = client.Configuration()
+        if kubeconfig:
+            await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+        return cls(client.ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def serves_projects(self) -> bool:
+        """Whether the CRD is there."""
+        try:
+            found = await self._call("GET", f"/apis/{GROUP}/{VERSION}")
+        except NotFound:
+            return False
+        return any(resource["name"] == PLURAL for resource in found["resources"])
+
+    async def create_job(self, job: Mapping[str, Any]) -> Document:
+        path = JOBS.format(namespace=job["metadata"]["namespace"])
+        return await self._call("POST", path, query={"fieldManager": OPERATOR_FIELD_MANAGER}, body=job)
+
+    async def read_job(self, namespace: str, name: str) -> Document:
+        return await self._call("GET", f"{JOBS.format(namespace=namespace)}/{name}")
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """In the foreground: the Job is there until its pods are gone."""
+        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        await self._call("DELETE", f"{JOBS.format(namespace=namespace)}/{name}", body=options)
+
+    async def list_jobs(self, namespace: str, selector: str) -> Listing:
+        return await self._list(JOBS.format(namespace=namespace), selector, "batch/v1", "Job")
+
+    async def list_pods(self, namespace: str, selector: str) -> Listing:
+        return await self._list(f"/api/v1/namespaces/{namespace}/pods", selector, "v1", "Pod")
+
+    async def list_projects(self, namespace: str) -> Listing:
+        return await self._list(PROJECTS.format(namespace=namespace), "", API_VERSION, KIND)
+
+    async def apply_status(self, project: Document, status: Mapping[str, Any]) -> Document:
+        """Make `status` the operator's whole part of the status; Conflict: another project has its name."""
+        metadata = project["metadata"]
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": metadata["name"], "uid": metadata["uid"]},
+            "status": status,
+        }
+        path = f"{PROJECTS.format(namespace=metadata['namespace'])}/{metadata['name']}/status"
+        query = {"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"}
+        return await self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml")
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+
+    async def _list(self, path: str, selector: str, api_version: str, kind: str) -> Listing:
+        query = {"labelSelector": selector} if selector else {}
+        answer = await self._call("GET", path, query=query)
+        items = tuple({"apiVersion": api_version, "kind": kind, **item} for item in answer["items"])
+        return Listing(items, int(answer["metadata"]["resourceVersion"]))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+    ) -> dict[str, Any]:
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
+            await response.read()
+        except ApiException as error:
+            raise _translated(error.status or 0, error.body or error.reason) from error
+        except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
+            raise ApiError(0, f"the API server was not reached: {error or type(error).__name__}") from error
+        if not 200 <= response.status < 300:
+            raise _translated(response.status, response.data)
+        return json.loads(response.data)  # type: ignore[no-any-return]
+
+
+def _translated(status: int, body: Any) -> ApiError:
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    try:
+        message = str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = text[:500]
+    kind = {404: NotFound, 409: Conflict, 400: Refused, 403: Refused, 413: Refused, 422: Refused}
+    return kind.get(status, ApiError)(status, message)

@@ -1,0 +1,116 @@
+"""What the operator knows of its objects: the newest version seen of each, from watches and from own calls.
+
+A watch may be behind what an own write has already answered; versions are compared, so that an old event
+never hides a newer object. Since Kubernetes 1.35 resource versions are numbers that may be compared.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ocr_contract.resource import LABEL_PROJECT
+from ocr_operator.documents import Document, labels_of, name_of, owner_uid
+
+Key = tuple[str, str]
+"""Namespace and name of an OcrProject."""
+
+
+@dataclass
+class Store:
+    projects: dict[Key, Document] = field(default_factory=dict)
+    jobs: defaultdict[Key, dict[str, Document]] = field(default_factory=lambda: defaultdict(dict))
+    pods: defaultdict[Key, dict[str, Document]] = field(default_factory=lambda: defaultdict(dict))
+    _by_project_id: defaultdict[tuple[str, str], set[Key]] = field(default_factory=lambda: defaultdict(set))
+
+    def remember_project(self, project: Document) -> Key:
+        key = key_of(project)
+        if _is_newer(project, self.projects.get(key)):
+            self.projects[key] = project
+            self._by_project_id[_claim(project)].add(key)
+        return key
+
+    def forget_project(self, project: Document) -> list[Key]:
+        """The keys that the deletion concerns: its own, and projects that may now have its projectID."""
+        key = key_of(project)
+        known = self.projects.get(key)
+        if known is None or known["metadata"]["uid"] != project["metadata"]["uid"]:
+            return []  # made again under the same name before we heard of the deletion
+        del self.projects[key]
+        claimants = self._by_project_id[_claim(known)]
+        claimants.discard(key)
+        others = list(claimants)
+        if not claimants:
+            del self._by_project_id[_claim(known)]
+        return [key, *others]
+
+    def remember_job(self, job: Document) -> Key:
+        return _remember(self.jobs, job)
+
+    def forget_job(self, job: Document) -> Key:
+        return _forget(self.jobs, job)
+
+    def remember_pod(self, pod: Document) -> Key:
+        return _remember(self.pods, pod)
+
+    def forget_pod(self, pod: Document) -> Key:
+        return _forget(self.pods, pod)
+
+    def jobs_of(self, project: Document) -> tuple[Document, ...]:
+        """The Jobs that this very project owns, not a namesake's that was deleted."""
+        uid = project["metadata"]["uid"]
+        return tuple(job for job in self.jobs.get(key_of(project), {}).values() if owner_uid(job) == uid)
+
+    def pods_of(self, project: Document) -> tuple[Document, ...]:
+        return tuple(self.pods.get(key_of(project), {}).values())
+
+    def older_claimant(self, project: Document) -> str | None:
+        """Name of the oldest other project with the same projectID, if it is older than this one."""
+        keys = self._by_project_id.get(_claim(project), set())
+        oldest = min((self.projects[key] for key in keys), key=_age, default=project)
+        return name_of(oldest) if _age(oldest) < _age(project) else None
+
+
+def key_of(project: Document) -> Key:
+    return project["metadata"]["namespace"], name_of(project)
+
+
+def owner_key(document: Document) -> Key:
+    """The key of the project to which a Job or a pod belongs."""
+    return document["metadata"]["namespace"], labels_of(document)[LABEL_PROJECT]
+
+
+def _remember(kind: defaultdict[Key, dict[str, Document]], document: Document) -> Key:
+    key = owner_key(document)
+    if _is_newer(document, kind[key].get(name_of(document))):
+        kind[key][name_of(document)] = document
+    return key
+
+
+def _forget(kind: defaultdict[Key, dict[str, Document]], document: Document) -> Key:
+    key = owner_key(document)
+    known = kind[key].get(name_of(document))
+    if known is not None and known["metadata"]["uid"] == document["metadata"]["uid"]:
+        del kind[key][name_of(document)]
+    if not kind[key]:
+        del kind[key]
+    return key
+
+
+def _is_newer(document: Document, known: Document | None) -> bool:
+    if known is None or known["metadata"]["uid"] != document["metadata"]["uid"]:
+        return True
+    return int(document["metadata"]["resourceVersion"]) >= int(known["metadata"]["resourceVersion"])
+
+
+def _claim(project: Document) -> tuple[str, str]:
+    namespace, name = key_of(project)
+    return namespace, str((project.get("spec") or {}).get("projectID") or name)
+
+
+def _age(project: Document) -> tuple[str, str]:
+    return str(project["metadata"]["creationTimestamp"]), name_of(project)
+
+
+def without_noise(document: Document) -> Document:
+    """The object without what only its field managers need; a third of the memory of a thousand projects."""
+    metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+    return {**document, "metadata": metadata}
