@@ -1,4 +1,4 @@
-"""The facade as its users meet it: a process that answers HTTP, before a real API server and a real folder."""
+"""The facade as its users meet it: a process that answers HTTP, before a real API server and volume."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from kubernetes import client
 
+from kubernetes import client
 from ocr_cluster.ports import PortClaim
 from ocr_contract.names import project_name
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from facade_process import Cluster, Facade, eventually, serve
 from kubernetes import client, config
-
 from ocr_cluster.control_plane import ControlPlane
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from facade_process import Cluster, Facade, eventually, serve
 
 NOT_ALLOWED = "is not allowed: it must not be '.' or '..' or hold '/', '\\' or NUL"

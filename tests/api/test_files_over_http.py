@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from facade_process import Facade
 
 MODEL = bytes(range(256)) * 1000

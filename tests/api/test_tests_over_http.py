@@ -1,7 +1,6 @@
 """A test of a trained project as the annotation platform sees it."""
 
 from facade_process import Facade, eventually
-
 from ocr_contract.legacy import Word
 
 EARLY = "2026-01-01T00:00:00Z"

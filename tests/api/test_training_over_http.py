@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-from facade_process import Facade, eventually
 
+from facade_process import Facade, eventually
 from ocr_contract.legacy import TrainStatus, Word
 from ocr_contract.names import run_hash
 
@@ -83,8 +83,8 @@ def test_the_keys_of_status_are_those_of_status_json_in_their_order(facade: Faca
 
 def test_options_of_start_reach_the_resource(facade: Facade, project_id: str) -> None:
     facade.ask(
-        "/train/start", projectID=project_id, trainID="r1", runTest=1, detPreset="dbnet_r18_tiny", detEpochs=3,
-        detBatchSize=2, recPreset="crnn_tiny", rec_totalEpoch=5, recBatchSize=16,
+        "/train/start", projectID=project_id, trainID="r1", runTest=1, detPreset="dbnet_r18_tiny",
+        detEpochs=3, detBatchSize=2, recPreset="crnn_tiny", rec_totalEpoch=5, recBatchSize=16,
     )  # fmt: skip
     train = facade.live(project_id)["spec"]["train"]
     assert train["runTest"] is True
