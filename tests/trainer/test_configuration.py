@@ -1,0 +1,151 @@
+"""A user's settings become the configuration that is trained: epochs, batches, schedule, overrides."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocr_contract.spec import Detection, Recognition
+from ocr_contract.stages import Stage
+from ocr_trainer.errors import BadConfiguration
+from ocr_trainer.machine import Machine, processors
+from ocr_trainer.presets import preset_folder, preset_names, preset_path
+from ocr_trainer.training.configuration import TrainingData, build_config
+
+DATA = TrainingData(root=Path("/run"), dataset=Path("/run/work/dataset"), items=120, longest_text=54)
+PLAIN = Machine()
+
+
+def built(kind: str, machine: Machine = PLAIN, data: TrainingData = DATA, **settings: Any) -> Any:
+    stage = Stage(kind)
+    training = (Detection if stage is Stage.DETECTION else Recognition)(**settings)
+    return build_config(
+        stage, preset_path(kind, training.preset), training, data, machine, Path("/run/work", kind)
+    )
+
+
+def test_the_presets_are_there_and_defaults_name_two_of_them() -> None:
+    assert preset_names("detection") == ["dbnet_r18_tiny", "dbnet_r50"]
+    assert preset_names("recognition") == ["crnn_tiny", "satrn_small"]
+    assert Detection().preset in preset_names("detection")
+    assert Recognition().preset in preset_names("recognition")
+    assert (preset_folder("detection") / "_base_dbnet.py").is_file()
+
+
+def test_an_unknown_preset_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(
+        BadConfiguration, match=r"'dbnet_r51' does not exist.*dbnet_r18_tiny, dbnet_r50"
+    ) as caught:
+        preset_path("detection", "dbnet_r51")
+    assert caught.value.reason == "UnknownPreset"
+
+
+def test_a_base_file_is_no_preset() -> None:
+    with pytest.raises(BadConfiguration):
+        preset_path("detection", "_base_dbnet")
+
+
+@pytest.mark.parametrize("preset", ["dbnet_r50", "dbnet_r18_tiny"])
+def test_a_detector_gets_the_users_numbers_and_the_runs_files(preset: str) -> None:
+    config = built("detection", preset=preset, epochs=7, batch_size=3, evaluate_every=2, learning_rate=0.5)
+    assert (config.train_cfg.max_epochs, config.train_cfg.val_interval) == (7, 2)
+    assert config.train_dataloader.batch_size == 3
+    assert config.optim_wrapper.optimizer.lr == 0.5
+    assert config.train_dataloader.dataset.ann_file == "/run/work/dataset/detection/train.json"
+    assert config.val_dataloader.dataset.ann_file == "/run/work/dataset/detection/val.json"
+    assert config.val_dataloader.dataset.data_root == "/run"
+    assert config.param_scheduler[-1].end == 7
+
+
+@pytest.mark.parametrize("preset", ["satrn_small", "crnn_tiny"])
+def test_a_recogniser_knows_the_datas_characters_and_how_lines_are_cut(preset: str) -> None:
+    config = built("recognition", preset=preset, epochs=6)
+    assert config.model.decoder.dictionary.dict_file == "/run/work/dataset/dictionary.txt"
+    assert config.train_dataloader.dataset.path == "/run/work/dataset/recognition/train.lmdb"
+    assert config.train_dataloader.dataset.reading == config.val_dataloader.dataset.reading == config.reading
+    assert config.train_dataloader.batch_sampler.epochs == 6
+    assert config.param_scheduler[-1].T_max == 6
+
+
+@pytest.mark.parametrize(("longest", "limit"), [(54, 55), (300, 200)])
+def test_satrn_reads_texts_as_long_as_the_datas_within_its_positions(longest: int, limit: int) -> None:
+    data = TrainingData(root=Path("/run"), dataset=Path("/run/d"), items=10, longest_text=longest)
+    assert built("recognition", data=data, preset="satrn_small").model.decoder.max_seq_len == limit
+
+
+def test_every_detector_keeps_long_thin_lines_and_single_digits() -> None:
+    for preset in preset_names("detection"):
+        head = built("detection", preset=preset).model.det_head
+        assert head.postprocessor.epsilon_ratio == 0.002
+        assert head.module_loss.min_sidelength == 3
+
+
+def test_nothing_is_downloaded() -> None:
+    for kind in ("detection", "recognition"):
+        for preset in preset_names(kind):
+            text = built(kind, preset=preset).pretty_text
+            assert "://" not in text
+
+
+def test_a_tiny_dataset_still_has_a_schedule() -> None:
+    """A share of an epoch must not become a phase without a single iteration."""
+    data = TrainingData(root=Path("/run"), dataset=Path("/run/d"), items=5, longest_text=3)
+    for scheduler in built("recognition", data=data, preset="crnn_tiny", epochs=1).param_scheduler:
+        assert scheduler.end >= 1
+
+
+def test_mixed_precision_only_where_there_is_a_gpu() -> None:
+    assert built("detection").optim_wrapper.type == "OptimWrapper"
+    wrapper = built("detection", machine=Machine(device="cuda", amp="bfloat16")).optim_wrapper
+    assert (wrapper.type, wrapper.dtype) == ("AmpOptimWrapper", "bfloat16")
+
+
+def test_an_override_comes_last() -> None:
+    config = built(
+        "detection",
+        epochs=9,
+        overrides={
+            "optim_wrapper.optimizer.weight_decay": 0.1,
+            "train_cfg.max_epochs": 2,
+            "param_scheduler.0.start_factor": 0.5,
+            "long_side": 1280,
+        },
+    )
+    assert config.optim_wrapper.optimizer.weight_decay == 0.1
+    assert config.train_cfg.max_epochs == 2
+    assert config.param_scheduler[0].start_factor == 0.5
+    assert config.val_dataloader.dataset.pipeline[1].scale == (1280, 1280)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "optim_wraper.optimizer.lr",
+        "lerning_rate",
+        "param_scheduler.9.end",
+        "model.type.x",
+        "param_scheduler.one",
+    ],
+)
+def test_an_override_that_fits_nothing_is_refused_by_name(key: str) -> None:
+    with pytest.raises(BadConfiguration, match=key) as caught:
+        built("detection", overrides={key: 1})
+    assert caught.value.reason == "BadOverride"
+
+
+def test_a_configuration_survives_being_written_and_read(tmp_path: Path) -> None:
+    """config.py is what a test of its own builds the models from."""
+    from mmengine.config import Config
+
+    config = built("recognition", preset="crnn_tiny")
+    (tmp_path / "config.py").write_text(config.pretty_text)
+    again = Config.fromfile(str(tmp_path / "config.py"))
+    assert again.to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("max 100000", 10_000), ("100000 100000", 1), ("50000 100000", 1)]
+)
+def test_a_pods_processors_are_its_quota(tmp_path: Path, quota: str, most: int) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    assert 1 <= processors(tmp_path / "cpu.max") <= most

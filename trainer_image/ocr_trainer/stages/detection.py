@@ -1,0 +1,10 @@
+"""Train the detector."""
+
+from ocr_trainer.context import StageContext
+from ocr_trainer.training.kinds import DETECTION
+from ocr_trainer.training.stage import train
+
+
+def run(context: StageContext) -> None:
+    """Leaves best.pth, last.pth, config.py, curves.jsonl and metrics.json in the stage's folder."""
+    train(context, DETECTION, context.input.train.detection)
