@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,6 +51,11 @@ class FindingsFile:
             examples = self.examples[finding.severity, finding.kind]
             if len(examples) < _EXAMPLES:
                 examples.append(f"{finding.image or finding.annotation} {finding.what}".strip())
+
+    def lines(self) -> Iterator[str]:
+        """One readable line for each kind of finding, with a few examples."""
+        for (severity, kind), count in sorted(self.by_kind.items()):
+            yield f"{severity}: {count} {kind}, e.g. {'; '.join(self.examples[severity, kind])}"
 
     def __enter__(self) -> Self:
         return self
