@@ -140,9 +140,12 @@ def _existing(live: Document | None, project_id: str) -> Project:
 
 
 def _next_revision(project: Project | None, train_id: str) -> int:
-    """0 for an id never seen; an id that ended before goes on counting, for its end is final."""
-    records = project.status.runs if project is not None else []
-    return max((record.revision + 1 for record in records if record.id == train_id), default=0)
+    """0 for an id never seen. One that was left for another run goes on; one that ended goes on counting."""
+    records = [record for record in project.status.runs if record.id == train_id] if project else []
+    if not records:
+        return 0
+    last = max(records, key=lambda record: record.revision)
+    return last.revision if last.outcome == "Stopped" else last.revision + 1
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:

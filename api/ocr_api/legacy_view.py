@@ -11,8 +11,8 @@ from ocr_contract.legacy import TestStatus, TrainStatus, Word
 from ocr_contract.names import run_hash
 from ocr_contract.status import DatasetReport, DetectionReport, RecognitionReport, TestReport
 
-_WORDS: Final = {word.name: word for word in Word}
-_ENDS: Final = (Word.SUCCEEDED, Word.FAILED)
+_WORDS: Final = {word.name: word for word in Word if word not in (Word.SUCCEEDED, Word.FAILED)}
+"""What a trainer may say: the Job alone decides how a run ends."""
 R = TypeVar("R", DatasetReport, DetectionReport, RecognitionReport)
 
 _FIGURES: Final = (
@@ -82,9 +82,7 @@ def _train_word(state: RunState | None, detection: DetectionReport, recognition:
         return Word.SUCCEEDED.value
     if state == RunState.FAILED:
         return Word.FAILED.value
-    reported = [_WORDS[name] for name in (recognition.state, detection.state) if name in _WORDS]
-    # Between the last stage's end and its Job's the trainer may know of the end first: the Job decides.
-    words = [word for word in reported if word not in _ENDS]
-    if words:
-        return words[0].value
-    return (Word.RECOGNISER_VALIDATED if reported else Word.DETECTOR_TRAINING).value
+    for name in (recognition.state, detection.state):
+        if name in _WORDS:
+            return _WORDS[name].value
+    return Word.DETECTOR_TRAINING.value

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ocr_contract.resource import GROUP
-from ocr_contract.status import OcrProjectStatus, RunStatus, StageState, StageStatus, TestRunStatus
+from ocr_contract.status import OcrProjectStatus, RunStatus, StageState, TestRunStatus
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,9 @@ class Project:
     def _message(self, run: RunStatus | TestRunStatus | None) -> str:
         failed = [s for s in run.stages.values() if s.state == StageState.FAILED] if run else []
         if failed:
-            return _explanation(failed[0])
+            # A stage that was stopped because another one failed explains nothing.
+            culprit = min(failed, key=lambda stage: stage.reason == "Stopped")
+            return culprit.message or culprit.reason or "the stage failed"
         if run is None and self._refused:
             return self._refused
         waiting = (c.message for c in self.status.conditions if c.type == "Waiting" and c.status == "True")
@@ -190,7 +192,3 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
-
-
-def _explanation(stage: StageStatus) -> str:
-    return stage.message or stage.reason or "the stage failed"

@@ -169,7 +169,7 @@ CALLS = {
         "update ocrprojects/finalizers", "create jobs.batch", "delete jobs.batch", "get jobs.batch",
         "list jobs.batch", "watch jobs.batch", "get pods", "list pods", "watch pods", "create events",
         "create leases.coordination.k8s.io", "get leases.coordination.k8s.io",
-        "update leases.coordination.k8s.io", "watch leases.coordination.k8s.io",
+        "update leases.coordination.k8s.io",
     },
     "-api": {
         "get ocrprojects", "list ocrprojects", "watch ocrprojects", "create ocrprojects", "patch ocrprojects",
