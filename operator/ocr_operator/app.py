@@ -17,7 +17,7 @@ from ocr_operator.settings import Settings
 from ocr_operator.store import Key, Store, without_noise
 from ocr_operator.work_queue import WorkQueue
 
-SERVER_TIMEOUT = 300.0
+SERVER_TIMEOUT = 300
 """Seconds after which the API server ends a watch and kopf lists again: bounds what a lost event can cost."""
 CONNECT_TIMEOUT = 10.0
 _JOBS = ("batch", "v1", "jobs")

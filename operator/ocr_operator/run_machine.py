@@ -39,7 +39,7 @@ class RunStep:
             for stage in self.track.stages
             if _state(self.run, stage) is StageState.FAILED
         ]
-        return min(failed, key=lambda item: item[1].reason == "Stopped", default=None)
+        return min(failed, key=lambda item: item[1].reason == STOPPED, default=None)
 
     @property
     def current(self) -> tuple[Stage, ...]:
@@ -138,9 +138,10 @@ def _restored(track: Track, record: RunRecord) -> RunStatus:
 
 def record_of(run: RunStatus, now: datetime, *, replaced: bool) -> RunRecord | None:
     """The run as one of the last ten: when it has ended, or when another one takes its place."""
-    stages = run.stages.items()
+    stages = [(stage.value, run.stages[stage.value]) for stage in Stage if stage.value in run.stages]
     begun = any(status.attempts for _, status in stages)
-    failed = next((stage for stage, status in stages if status.state is StageState.FAILED), None)
+    failures = [(stage, status) for stage, status in stages if status.state is StageState.FAILED]
+    failed = min(failures, key=lambda item: item[1].reason == STOPPED, default=(None, None))[0]
     if failed is not None:
         outcome, stage, reason = FAILED, failed, run.stages[failed].reason
     elif run.finished_at is not None:

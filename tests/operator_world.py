@@ -1,0 +1,259 @@
+"""The operator as its users meet it: a process before a real API server, whose pods the test plays.
+
+There is no kubelet: the test writes what a kubelet would write into the pods' status, and the real Job
+controller decides what that means for the Job.
+"""
+
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from ocr_contract.resource import API_VERSION, GROUP, KIND, LABEL_PROJECT, LABEL_STAGE, PLURAL, VERSION
+
+CRD = Path(__file__).resolve().parents[1] / "charts/ocr-operator/files/ocrprojects.yaml"
+PATIENCE_SECONDS = 60.0
+
+
+def eventually(check: Callable[[], Any], what: str) -> Any:
+    """The check's first true answer: watches and controllers need a moment."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"did not happen: {what}"
+        time.sleep(0.05)
+    return answer
+
+
+def http_client(kubeconfig: Path) -> httpx.Client:
+    """The API server with an administrator's rights."""
+    document = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+    tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    with tempfile.NamedTemporaryFile() as pair:
+        pair.write(base64.b64decode(user["client-certificate-data"]))
+        pair.write(base64.b64decode(user["client-key-data"]))
+        pair.flush()
+        tls.load_cert_chain(pair.name)
+    return httpx.Client(base_url=cluster["server"], verify=tls, timeout=30)
+
+
+def install_crd(http: httpx.Client) -> None:
+    """Apply the chart's CRD and wait until its rules are enforced."""
+    document = yaml.safe_load(CRD.read_text())
+    answer = http.patch(
+        f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}",
+        params={"fieldManager": "tests", "force": "true"},
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        content=json.dumps(document),
+    )
+    assert answer.status_code in (200, 201), answer.text
+    probe = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": "probe"},
+        "spec": {"test": {"id": ".."}},
+    }
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/default/{PLURAL}"
+    eventually(lambda: http.post(path, json=probe).status_code == 422, "the CRD's rules are enforced")
+
+
+class World:
+    """One namespace of the API server, seen past the operator."""
+
+    def __init__(self, http: httpx.Client, namespace: str) -> None:
+        self.http = http
+        self.namespace = namespace
+        self.projects = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+        self.jobs_path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self.pods_path = f"/api/v1/namespaces/{namespace}/pods"
+
+    def create(self, name: str, **spec: Any) -> httpx.Response:
+        """Create an OcrProject; the answer may be a refusal."""
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": spec}
+        return self.http.post(self.projects, json=body)
+
+    def edit(self, name: str, **spec: Any) -> httpx.Response:
+        """Merge into the project's spec."""
+        return self._merge(f"{self.projects}/{name}", {"spec": spec})
+
+    def get(self, name: str) -> dict[str, Any]:
+        answer = self.http.get(f"{self.projects}/{name}")
+        answer.raise_for_status()
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def status(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(name).get("status", {})
+        return found
+
+    def delete(self, name: str) -> None:
+        self.http.delete(f"{self.projects}/{name}").raise_for_status()
+
+    def report(self, name: str, stage: str, **fields: Any) -> None:
+        """What the trainer in the pod does."""
+        body = {"apiVersion": API_VERSION, "kind": KIND, "status": {"trainer": {stage: fields}}}
+        answer = self.http.patch(
+            f"{self.projects}/{name}/status",
+            params={"fieldManager": f"ocr-trainer-{stage}", "force": "true"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            content=json.dumps(body),
+        )
+        assert answer.status_code == 200, answer.text
+
+    def jobs(self, name: str) -> dict[str, dict[str, Any]]:
+        """The project's Jobs by name."""
+        answer = self.http.get(self.jobs_path, params={"labelSelector": f"{LABEL_PROJECT}={name}"})
+        return {job["metadata"]["name"]: job for job in answer.json()["items"]}
+
+    def delete_job(self, job: str) -> None:
+        self.http.delete(
+            f"{self.jobs_path}/{job}", params={"propagationPolicy": "Background"}
+        ).raise_for_status()
+
+    def events(self, name: str) -> list[str]:
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        answer = self.http.get(path, params={"fieldSelector": f"involvedObject.name={name}"})
+        return [event["reason"] for event in answer.json()["items"]]
+
+    def pods(self, name: str, stage: str) -> list[dict[str, Any]]:
+        selector = f"{LABEL_PROJECT}={name},{LABEL_STAGE}={stage}"
+        items: list[dict[str, Any]] = self.http.get(
+            self.pods_path, params={"labelSelector": selector}
+        ).json()["items"]
+        return items
+
+    def start_pod(self, name: str, stage: str) -> str:
+        """Play the kubelet that starts the stage's waiting pod; the pod's name."""
+
+        def waiting_pod() -> Any:
+            return next(
+                (pod for pod in self.pods(name, stage) if pod["status"].get("phase") == "Pending"), None
+            )
+
+        pod = eventually(waiting_pod, f"{stage} of {name} has a pod")["metadata"]["name"]
+        self._pod_status(pod, "Running", {"running": {"startedAt": _now()}})
+        return str(pod)
+
+    def end_pod(self, pod: str, exit_code: int = 0, message: str = "", reason: str = "") -> None:
+        """Play the kubelet whose container has ended."""
+        ended = {"exitCode": exit_code, "startedAt": _now(-10), "finishedAt": _now(), "message": message}
+        ended["reason"] = reason or ("Error" if exit_code else "Completed")
+        self._pod_status(pod, "Failed" if exit_code else "Succeeded", {"terminated": ended})
+
+    def run_stage(self, name: str, stage: str, exit_code: int = 0, message: str = "") -> None:
+        """From the waiting pod to the end of its container."""
+        self.end_pod(self.start_pod(name, stage), exit_code, message)
+
+    def condition(self, name: str, kind: str) -> dict[str, Any] | None:
+        found = [
+            condition for condition in self.status(name).get("conditions", []) if condition["type"] == kind
+        ]
+        return found[0] if found else None
+
+    def until_condition(self, name: str, kind: str, reason: str | None = None) -> dict[str, Any]:
+        """The condition when it is True (for that reason)."""
+
+        def holds() -> Any:
+            found = self.condition(name, kind)
+            return (
+                found if found and found["status"] == "True" and reason in (None, found["reason"]) else None
+            )
+
+        condition: dict[str, Any] = eventually(holds, f"{name} is {kind} ({reason}), but {self.status(name)}")
+        return condition
+
+    def until_stage(self, name: str, stage: str, state: str, line: str = "train") -> dict[str, Any]:
+        """The stage's status when it is in that state."""
+
+        def holds() -> Any:
+            found = self.status(name).get(line, {}).get("stages", {}).get(stage, {})
+            return found if found.get("state") == state else None
+
+        status: dict[str, Any] = eventually(holds, f"{stage} of {name} is {state}")
+        return status
+
+    def _pod_status(self, pod: str, phase: str, state: dict[str, Any]) -> None:
+        container = {
+            "name": "trainer",
+            "image": "trainer:test",
+            "imageID": "",
+            "ready": phase == "Running",
+            "restartCount": 0,
+            "state": state,
+        }
+        status = {"phase": phase, "containerStatuses": [container], "startTime": _now()}
+        answer = self._merge(f"{self.pods_path}/{pod}/status", {"status": status})
+        assert answer.status_code == 200, answer.text
+
+    def _merge(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return self.http.patch(path, headers=headers, content=json.dumps(body))
+
+
+class Operator:
+    """`ocr-operator run` as a process of its own."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path, **environment: str) -> None:
+        self._log = log
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "OCR_NAMESPACE": namespace,
+            "OCR_TRAINER_IMAGE": "trainer:test",
+            "OCR_TRAINER_SERVICE_ACCOUNT": "default",
+            "OCR_VOLUME_CLAIM": "data",
+            "OCR_HEALTH_PORT": "0",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ocr_operator", "run"],
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self) -> None:
+        """No time for anything: SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> float:
+        """SIGTERM; seconds until it had ended well."""
+        assert self._process is not None
+        begun = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            assert self._process.wait(timeout=30) == 0, self.log
+        finally:
+            self._process.kill()
+        return time.monotonic() - begun
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+def _now(offset: float = 0) -> str:
+    return datetime.fromtimestamp(time.time() + offset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
