@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocr_cluster import base_image, progress
 from ocr_cluster.errors import ClusterError
+from ocr_cluster.lock import node_lock
 from ocr_cluster.node import Node
 
 BASE_IMAGE = "docker.io/library/python:3.11-slim"
@@ -22,7 +23,8 @@ def build_image(
     node: Node, context: Path, target: str, name: str, build_arguments: dict[str, str] | None = None
 ) -> None:
     """Build that target of the folder's Dockerfile; pods use it by that name, such as ocr-api:dev."""
-    ensure_base_image(node)
+    if "python:3.11-slim" in (context / "Dockerfile").read_text():
+        ensure_base_image(node)
     started = time.monotonic()
     arguments = [f"--opt=build-arg:{key}={value}" for key, value in (build_arguments or {}).items()]
     progress.run(
@@ -53,8 +55,12 @@ def full_name(name: str) -> str:
 
 def ensure_base_image(node: Node) -> None:
     """The Dockerfile's base image: the public one where its registry answers, else a stand-in made here."""
-    if node.has_image(BASE_IMAGE):
-        return
+    with node_lock(address="\0ocr-cluster/base-image"):  # whoever else wants it waits for this one
+        if not node.has_image(BASE_IMAGE):
+            _fetch_base_image(node)
+
+
+def _fetch_base_image(node: Node) -> None:
     if registry_answers():
         try:
             print(f"    pulling {BASE_IMAGE}", flush=True)

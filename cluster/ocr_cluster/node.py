@@ -7,14 +7,13 @@ still runs is adopted. When nothing of the node runs, what an earlier one left i
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ocr_cluster import components, network, node_config, oci, processes, settings
+from ocr_cluster import components, machine, network, node_config, oci, processes
 from ocr_cluster.api import Api, ApiError, wait_until
 from ocr_cluster.errors import ClusterError, NodeBusy
 from ocr_cluster.lock import node_lock
@@ -62,8 +61,10 @@ class Node:
     def destroy(self) -> None:
         """down(), then remove the node's state and what was built."""
         self.down()
-        for part in (self.layout.state, self.binaries, self.folder / "images"):
-            if part.exists():
+        for part in (self.layout.state, self.binaries):
+            if part.is_symlink():
+                part.unlink()
+            elif part.exists():
                 shutil.rmtree(part)
         if self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -75,6 +76,11 @@ class Node:
     def running(self) -> dict[str, processes.Member]:
         """The components that run, by name."""
         return {m.component: m for m in processes.members(self.folder) if m.leads}
+
+    def others(self) -> list[processes.Member]:
+        """Components of a node in another folder, of which there may be none when this one starts."""
+        found = (m for m in processes.members() if m.leads and m.component in COMPONENTS)
+        return [member for member in found if member.folder != self.folder]
 
     def environment(self) -> dict[str, str]:
         """Variables with which kubectl and ctr find this node."""
@@ -122,12 +128,11 @@ class Node:
         return (self.binaries / name).exists()
 
     def _refuse_others(self) -> None:
-        for member in processes.members():
-            if member.leads and member.folder != self.folder:
-                raise NodeBusy(
-                    f"this machine's node is that of {member.folder} ({member.component}, pid {member.pid}); "
-                    f"`python -m ocr_cluster --dir {member.folder} down` stops it"
-                )
+        for member in self.others():
+            raise NodeBusy(
+                f"this machine's node is that of {member.folder} ({member.component}, pid {member.pid}); "
+                f"`python -m ocr_cluster --dir {member.folder} down` stops it"
+            )
         owner = network.owner_of_bridge()
         if owner not in (None, "", str(self.folder)):
             # A node that crashed elsewhere. Its folder knows the settings to put back.
@@ -140,7 +145,7 @@ class Node:
         layout, plan = self.layout, self.layout.plan()
         self._expected.clear()
         layout.state.mkdir(parents=True, exist_ok=True)
-        settings.remember(layout.settings_record)
+        machine.remember(layout.machine_record)
         network.up(str(self.folder))
         make_cgroups()
         authority = Authority(layout.pki)
@@ -167,7 +172,7 @@ class Node:
         self._wait(lambda: self._is_ready(since), "the node")
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._wait(lambda: api.exists(account), "the default service account")
-        self._wait(lambda: _listens(layout.buildkit_socket), "BuildKit")
+        self._wait(lambda: processes.listens(layout.buildkit_socket), "BuildKit")
 
     def _write_configuration(self, authority: Authority) -> None:
         layout = self.layout
@@ -256,9 +261,3 @@ class Node:
         for pod in api.get("/api/v1/pods")["items"]:
             if pod["spec"].get("nodeName"):
                 yield pod
-
-
-def _listens(path: Path) -> bool:
-    """Whether a server answers on the Unix socket: one that was killed leaves its file."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0

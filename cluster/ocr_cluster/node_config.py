@@ -56,8 +56,8 @@ class Layout:
         return self.run / "buildkitd.sock"
 
     @property
-    def settings_record(self) -> Path:
-        return self.state / "settings-before.json"
+    def machine_record(self) -> Path:
+        return self.state / "machine-before.json"
 
     def config(self, name: str) -> Path:
         return self.state / "config" / name

@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,12 @@ def _wait(member: Member, deadline: float) -> None:
         os.close(handle)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(member.pid, os.WNOHANG)  # ours if this very process had started it
+
+
+def listens(path: Path) -> bool:
+    """Whether a server answers on the Unix socket: one that was killed leaves its file."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def last_lines(path: Path, count: int = 8) -> str:

@@ -13,9 +13,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from ocr_cluster import network, processes, settings
+from ocr_cluster import machine, network, processes
 from ocr_cluster.errors import ClusterError
-from ocr_cluster.node_config import CGROUP, CNI_NETWORK, Layout
+from ocr_cluster.node_config import CGROUP, Layout
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -32,16 +32,15 @@ def sweep(layout: Layout) -> None:
         subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
     if left := mounts_below(layout.state):
         raise ClusterError(f"these mounts could not be taken away: {', '.join(left)}")
-    for path in shims:
+    for path in (*shims, *_cached_addresses(layout)):
         path.unlink(missing_ok=True)
     if alone:
         _remove_cgroup()
-        for path in Path("/var/lib/cni/results").glob(f"{CNI_NETWORK}-*"):
-            path.unlink(missing_ok=True)
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(layout.state):
             link.unlink()
-    settings.restore(layout.settings_record)
+    _remove_device_plugin_socket()
+    machine.restore(layout.machine_record)
     shutil.rmtree(layout.run, ignore_errors=True)
     network.down(str(layout.folder))  # last: the bridge says whose all of this was
 
@@ -71,11 +70,23 @@ def shim_sockets(run: Path) -> list[Path]:
     return [Path(address.removeprefix("unix://")) for address in addresses if address.startswith("unix://")]
 
 
+def _remove_device_plugin_socket() -> None:
+    """The kubelet's only fixed path. Whoever listens there now is another kubelet."""
+    path = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+    if path.is_socket() and not processes.listens(path):
+        path.unlink()
+
+
+def _cached_addresses(layout: Layout) -> list[Path]:
+    """What the CNI library remembers about the node's pods, in a folder that all runtimes share."""
+    pods = (layout.state / "containerd" / "io.containerd.grpc.v1.cri" / "sandboxes").glob("*")
+    return [path for pod in pods for path in Path("/var/lib/cni/results").glob(f"*-{pod.name}-*")]
+
+
 def _hierarchies() -> list[Path]:
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
-    # `unified` beside v1 hierarchies is systemd's, the kubelet does not use it. A link is a second name.
-    return [h for h in CGROUPS.iterdir() if h.is_dir() and not h.is_symlink() and h.name != "unified"]
+    return [h for h in CGROUPS.iterdir() if h.is_dir() and not h.is_symlink()]  # a link is a second name
 
 
 def _groups() -> list[Path]:
