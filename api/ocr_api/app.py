@@ -30,7 +30,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await Projects.connect(settings.namespace) as projects:
+        async with await Projects.connect(settings.namespace, settings.kubeconfig) as projects:
             app.state.facade = legacy_routes.Facade(projects, Volume(settings.volume_root))
             app.state.watch = asyncio.create_task(projects.run())
             try:

@@ -7,7 +7,6 @@ watch is reopened every 20 s on purpose: each answer to it proves that the cache
 import asyncio
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
@@ -36,9 +35,7 @@ _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 class Projects:
     """The namespace's OcrProjects. `run` keeps the cache; use as `async with await Projects.connect(...)`."""
 
-    def __init__(
-        self, api_client: client.ApiClient, namespace: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, api_client: client.ApiClient, namespace: str, clock: Callable[[], float]) -> None:
         self._client = api_client
         self._api = client.CustomObjectsApi(api_client)
         self._address = {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": PLURAL}
@@ -47,14 +44,16 @@ class Projects:
         self._proven: float | None = None
 
     @classmethod
-    async def connect(cls, namespace: str) -> Self:
-        """A client by KUBECONFIG where it is set, else by the pod's own service account."""
+    async def connect(
+        cls, namespace: str, kubeconfig: str | None, clock: Callable[[], float] = time.monotonic
+    ) -> Self:
+        """A client by the kubeconfig where there is one, else by the pod's own service account."""
         configuration = client.Configuration()
-        if os.environ.get("KUBECONFIG"):
-            await config.load_kube_config(client_configuration=configuration)
+        if kubeconfig:
+            await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
         else:
             config.load_incluster_config(client_configuration=configuration)
-        return cls(client.ApiClient(configuration), namespace)
+        return cls(client.ApiClient(configuration), namespace, clock)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,8 @@ class Settings:
     volume_root: Path
     host: str = "0.0.0.0"
     port: int = DEFAULT_PORT
+    kubeconfig: str | None = None
+    """None: the pod's own service account."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -31,4 +33,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         volume_root=root,
         host=environment.get("OCR_HOST") or Settings.host,
         port=int(port),
+        kubeconfig=environment.get("KUBECONFIG") or None,
     )
