@@ -95,6 +95,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_TIMEOUT
     settings.watching.connect_timeout = CONNECT_TIMEOUT
     settings.process.ultimate_exiting_timeout = None
+    settings.queueing.idle_timeout = 1.0  # a handler is over at once: nothing is worth waiting for
+    settings.queueing.exit_timeout = 1.0
     for resource in (_JOBS, _PODS):
         settings.watching.label_selectors[resource] = LABEL_PROJECT
     return settings

@@ -14,7 +14,7 @@ from ocr_operator.resync import resync_forever
 from ocr_operator.settings import Settings
 from ocr_operator.store import Key, Store
 from ocr_operator.work_queue import WorkQueue
-from ocr_operator.worker import Worker, run_workers
+from ocr_operator.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def serve(settings: Settings, kubeconfig: str | None) -> None:
         workers = [Worker(store, queue, kube, settings, _now) for _ in range(WORKERS)]
         await _until_first_ends(
             watch(settings, kubeconfig, store, queue, ready),
-            run_workers(workers),
+            *(worker.run() for worker in workers),
             resync_forever(store, queue, kube, settings.namespace),
         )
         log.info("Stopped")
@@ -57,7 +57,10 @@ async def _wait_for_crd(kube: Kube) -> None:
 
 
 async def _until_first_ends(*parts: Coroutine[Any, Any, None]) -> None:
-    """The parts live and end together: the first to end, by a signal or by an error, ends the others."""
+    """The parts live and end together: the first to end, by a signal or by an error, ends the others.
+
+    All are tasks before the first one runs: kopf waits seconds for tasks that appeared after it started.
+    """
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

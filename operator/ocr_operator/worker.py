@@ -4,7 +4,6 @@ Deletes come before creates and creates before the status, so that whatever a cr
 and done by the next look; names are deterministic, so nothing is done twice.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -187,10 +186,3 @@ def _event(project: Document, event: Event, now: datetime) -> dict[str, Any]:
         "lastTimestamp": time,
         "count": 1,
     }
-
-
-async def run_workers(workers: list[Worker]) -> None:
-    """All of them until cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(worker.run())
