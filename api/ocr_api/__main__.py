@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     from ocr_api.app import build_app
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn.access").addFilter(_is_no_probe)
     # Started connections get their answers, then the process ends: well within a pod's grace period.
     uvicorn.run(
         build_app(settings),
@@ -47,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         timeout_graceful_shutdown=20,
     )
     return ExitCode.DONE
+
+
+def _is_no_probe(record: logging.LogRecord) -> bool:
+    """The kubelet's questions every few seconds would drown the platform's."""
+    message = record.getMessage()
+    return "GET /healthz " not in message and "GET /readyz " not in message
 
 
 if __name__ == "__main__":
