@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -40,7 +41,9 @@ def build_app(settings: Settings) -> FastAPI:
                 with suppress(asyncio.CancelledError):
                     await app.state.watch
 
-    app = FastAPI(title="OcrProject", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="OcrProject", version=version("ocrproject"), description=DESCRIPTION, lifespan=lifespan
+    )
     app.include_router(legacy_routes.build_router())
     app.add_exception_handler(FacadeError, _facade_error)
     app.add_exception_handler(HTTPException, _http_error)

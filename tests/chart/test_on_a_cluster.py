@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from facade_process import Cluster, eventually, serve
 from kubernetes import client, config
 from ocr_cluster.control_plane import BINARIES
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
@@ -200,20 +199,6 @@ def test_each_part_may_do_what_it_calls_and_no_more(installed: Any, part: str) -
             review = {"metadata": {"namespace": installed.namespace}, "spec": spec}
             answer = reviews.create_namespaced_local_subject_access_review(installed.namespace, review)
             assert bool(answer.status.allowed) == (call in CALLS[part]), call
-
-
-def test_the_facade_works_with_its_own_rights(installed: Any, tmp_path: Path) -> None:
-    token = installed.kubectl("create", "token", "ocr-ocr-operator-api").strip()
-    document = yaml.safe_load(installed.shell.kubeconfig.read_text())
-    document["users"][0]["user"] = {"token": token}
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(document))
-    (tmp_path / "volume").mkdir()
-    with serve(Cluster(kubeconfig, client.ApiClient()), installed.namespace, tmp_path / "volume") as http:
-        eventually(lambda: http.get("/readyz").status_code == 200, "the facade may not watch")
-        for path in ("/train/start", "/train/start", "/train/stop", "/train/start", "/status"):
-            answer = http.get(path, params={"projectID": "Own rights", "trainID": "r1"}).json()
-            assert answer["code"] == 0, answer
 
 
 def test_pods_pass_pod_security_restricted(installed: Any) -> None:
