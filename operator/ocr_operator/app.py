@@ -7,7 +7,9 @@ no project is looked at before its Jobs are known.
 """
 
 import asyncio
+import dataclasses
 import logging
+import os
 from typing import Any
 
 import kopf
@@ -50,9 +52,7 @@ def build_registry(kubeconfig: str | None, store: Store, queue: WorkQueue[Key]) 
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> Any:
-        return (
-            kopf.login_with_kubeconfig(**kwargs) if kubeconfig else kopf.login_with_service_account(**kwargs)
-        )
+        return kopf.login_with_kubeconfig(**kwargs) if kubeconfig else _login_with_service_account(**kwargs)
 
     @kopf.index(GROUP, VERSION, PLURAL, registry=registry)
     def know_project(*, body: kopf.Body, **_: Any) -> None:
@@ -86,6 +86,16 @@ def build_registry(kubeconfig: str | None, store: Store, queue: WorkQueue[Key]) 
         queue.add(store.forget_pod(pod) if event["type"] == "DELETED" else store.remember_pod(pod))
 
     return registry
+
+
+def _login_with_service_account(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """By the address that the kubelet gives to every pod: kopf's own way asks DNS, which a cluster may lack."""
+    connection = kopf.login_with_service_account(**kwargs)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if connection is None or not host:
+        return connection
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return dataclasses.replace(connection, server=server)
 
 
 def _kopf_settings() -> kopf.OperatorSettings:
