@@ -160,10 +160,10 @@ class Reporter:
 
 def _merge(path: Any, model: type[TrainStatus] | type[TestStatus], fields: dict[str, Any]) -> None:
     try:
-        current = model.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        current = model()
-    try:
+        try:
+            current = model.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            current = model()
         replace_json(path, as_document(current.model_copy(update=fields)))
     except OSError as error:
         # A full or absent volume shows itself where it matters, at the next checkpoint.
