@@ -89,7 +89,7 @@ def build_registry(kubeconfig: str | None, store: Store, queue: WorkQueue[Key]) 
 
 
 def _login_with_service_account(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """By the address that the kubelet gives to every pod: kopf's own way asks DNS, which a cluster may lack."""
+    """By the address that every pod is given: kopf's own way asks DNS, which a cluster may lack."""
     connection = kopf.login_with_service_account(**kwargs)
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if connection is None or not host:
