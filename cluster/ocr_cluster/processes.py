@@ -30,11 +30,11 @@ class Member:
 
 
 def spawn(folder: Path, component: str, command: list[str], log: Path) -> int:
-    """Start the component in a session of its own, its output appended to the log; the pid."""
+    """Start the component in a session of its own, its output appended to the log; its pid, when it shows."""
     environment = {**os.environ, MARK: f"{component}:{folder}"}
     log.parent.mkdir(parents=True, exist_ok=True)
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawnp(
+    pid = os.posix_spawnp(
         command[0],
         command,
         environment,
@@ -45,6 +45,10 @@ def spawn(folder: Path, component: str, command: list[str], log: Path) -> int:
         ],
         setsid=True,
     )
+    # The kernel lets us go on shortly before the new program's environment can be read.
+    while read_member(pid) is None and not _has_ended(pid):
+        time.sleep(0.001)
+    return pid
 
 
 def members(folder: Path | None = None) -> list[Member]:
@@ -93,6 +97,10 @@ def stop(stopped: list[Member], patience: float = 10.0) -> None:
         deadline = time.monotonic() + seconds
         for member in told:
             _wait(member, deadline)
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _wait(member: Member, deadline: float) -> None:

@@ -40,6 +40,19 @@ def test_a_descendant_belongs_to_the_node_but_is_not_the_component(tmp_path: Pat
     assert processes.members(tmp_path) == []
 
 
+def test_a_component_is_seen_as_soon_as_it_is_started(tmp_path: Path) -> None:
+    for number in range(50):
+        pid = processes.spawn(tmp_path, "sleeper", ["sleep", "600"], tmp_path / "log")
+        assert processes.read_member(pid) is not None, f"start {number}"
+    processes.stop(processes.members(tmp_path))
+
+
+def test_a_program_that_ends_at_once_is_no_member_and_no_wait(tmp_path: Path) -> None:
+    pid = processes.spawn(tmp_path, "short", ["true"], tmp_path / "log")
+    assert os.waitpid(pid, 0)[0] == pid
+    assert processes.members(tmp_path) == []
+
+
 def test_a_reused_number_is_never_signalled(member: processes.Member) -> None:
     earlier = dataclasses.replace(member, started=member.started - 1)
     assert not processes.send(earlier, signal.SIGKILL)
