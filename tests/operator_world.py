@@ -228,6 +228,10 @@ class Operator:
                 stderr=output,
             )
 
+    def until_started(self) -> None:
+        """Return when it has said so."""
+        eventually(lambda: "Started in namespace" in self.log, "the operator starts")
+
     def kill(self) -> None:
         """No time for anything: SIGKILL."""
         assert self._process is not None
@@ -240,7 +244,7 @@ class Operator:
         begun = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
-            assert self._process.wait(timeout=30) == 0, self.log
+            assert self._process.wait(timeout=30) == 0, (self._process.returncode, self.log)
         finally:
             self._process.kill()
         return time.monotonic() - begun

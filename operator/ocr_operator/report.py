@@ -49,7 +49,9 @@ class Picture:
 
     @property
     def waiting(self) -> Waiting | None:
-        return next((run.waiting for run in self.runs if run.outcome is None and run.waiting), None)
+        """The most telling wait: that a pod is starting is the least news."""
+        waits = [run.waiting for run in self.runs if run.outcome is None and run.waiting]
+        return min(waits, key=lambda waiting: waiting.reason == "Starting", default=None)
 
     @property
     def shown(self) -> RunStep | None:

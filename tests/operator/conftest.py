@@ -29,6 +29,7 @@ def world(
     control_plane.wait_for(f"/api/v1/namespaces/{name}/serviceaccounts/default")
     operator = Operator(control_plane.kubeconfig, name, tmp_path_factory.mktemp("operator") / "log")
     operator.start()
+    operator.until_started()
     yield World(http, name)
     operator.stop()
     assert "Traceback" not in operator.log, operator.log
