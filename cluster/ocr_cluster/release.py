@@ -1,0 +1,139 @@
+"""The project's chart on the embedded node: what `helm install` does, with images built from the Dockerfile.
+
+The demo and the end-to-end tests share it, so that both go the way a user goes: helm, kubectl, HTTP.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TARGETS = ("operator", "api", "trainer")
+TAG = "dev"
+
+
+class ReleaseError(Exception):
+    """A command that a user would have typed failed; its own words are the message."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One helm release in a namespace of its own, with a folder of this machine as its volume."""
+
+    repository: Path
+    binaries: Path
+    kubeconfig: Path
+    namespace: str
+    volume: Path
+    name: str = "ocr"
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        """kubectl's standard output; ReleaseError with its standard error where it fails."""
+        return self._run(
+            str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, *arguments, check=check
+        )
+
+    def install(self) -> None:
+        """helm upgrade --install, returned when both Deployments are ready. Safe to repeat."""
+        self.volume.mkdir(parents=True, exist_ok=True)
+        self.volume.chmod(0o1777)  # the pods' user writes here, as on a team's NFS export
+        values = {"storage.hostPath": str(self.volume)}
+        values |= {f"image.{target}.repository": f"docker.io/library/ocr-{target}" for target in TARGETS}
+        values |= {f"image.{target}.tag": TAG for target in TARGETS}
+        settings = [part for key, value in values.items() for part in ("--set-string", f"{key}={value}")]
+        chart = self.repository / "charts" / "ocr-operator"
+        self._run(
+            str(self.binaries / "helm"), "upgrade", "--install", self.name, str(chart), "-n", self.namespace,
+            "--create-namespace", "--wait", "--timeout", "3m", *settings,
+        )  # fmt: skip
+        # helm leaves a CRD that another release on this node brought: this checkout's is wanted.
+        definition = chart / "files" / "ocrprojects.yaml"
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+        # A rebuilt image has the same tag: the pods must start again to run it.
+        self.kubectl("rollout", "restart", "deployment", "-l", f"app.kubernetes.io/instance={self.name}")
+        self.kubectl(
+            "rollout", "status", "deployment", "-l", f"app.kubernetes.io/instance={self.name}", "--timeout=3m"
+        )
+
+    def uninstall(self) -> None:
+        """Take the release and its namespace away; the data on the volume stays."""
+        self._run(
+            str(self.binaries / "helm"), "uninstall", self.name, "-n", self.namespace, "--wait", check=False
+        )
+        self.kubectl("delete", "namespace", self.namespace, "--timeout=2m", check=False)
+
+    def project(self, name: str) -> dict[str, Any]:
+        """The OcrProject as it is now."""
+        document: dict[str, Any] = json.loads(self.kubectl("get", "ocrproject", name, "-o", "json"))
+        return document
+
+    @contextmanager
+    def facade(self) -> Iterator[str]:
+        """The facade's address, by kubectl port-forward, as NOTES.txt tells a user to reach it."""
+        port = _free_port()
+        command = [str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, "port-forward",
+                   f"service/{self.name}-ocr-operator-api", f"{port}:80"]  # fmt: skip
+        forward = subprocess.Popen(
+            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/readyz", seconds=60)
+            yield address
+        finally:
+            forward.send_signal(signal.SIGTERM)
+            forward.wait(timeout=10)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    def _run(self, *command: str, check: bool = True) -> str:
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise ReleaseError(f"{Path(command[0]).name} {' '.join(command[1:4])} …: {done.stderr.strip()}")
+        return done.stdout
+
+
+def condition(project: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    """The condition of that type if it is true."""
+    conditions = project.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == kind and c["status"] == "True"), None)
+
+
+def get_json(url: str) -> dict[str, Any]:
+    """The JSON object at the address, also where the answer is an error."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            body = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ReleaseError(f"{url} did not answer within {seconds:.0f} s: {error}") from error
+            time.sleep(0.5)
