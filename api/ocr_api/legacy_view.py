@@ -25,7 +25,7 @@ _FIGURES: Final = (
 
 
 def train_status(project: Project) -> TrainStatus:
-    """status.json of the run that spec asks for; zeros while it is queued or prepared."""
+    """status.json of the run that spec asks for; only the epochs asked for while it is queued or prepared."""
     run = run_hash(project.train_id or "", project.revision)
     trainer = project.status.trainer
     dataset = _of_run(trainer.dataset, run) or DatasetReport()
@@ -33,7 +33,7 @@ def train_status(project: Project) -> TrainStatus:
     recognition = _of_run(trainer.recognition, run) or RecognitionReport()
     return TrainStatus(
         status=_train_word(project.train_state, detection, recognition),
-        det_totalEpoch=detection.total_epochs,
+        det_totalEpoch=detection.total_epochs or project.epochs("detection"),
         TotalTrainDetImageList=detection.total_images or dataset.train_images,
         TotalTrainRecImageList=recognition.total_images or dataset.train_words,
         detimageProgress=detection.images_seen,
@@ -42,7 +42,7 @@ def train_status(project: Project) -> TrainStatus:
         precision=detection.precision or 0.0,
         recall=detection.recall or 0.0,
         hmean=detection.hmean or 0.0,
-        rec_totalEpoch=recognition.total_epochs,
+        rec_totalEpoch=recognition.total_epochs or project.epochs("recognition"),
         recimageProgress=recognition.images_seen,
         rec_epoch=recognition.epoch,
         rec_loss=recognition.loss or 0.0,
@@ -68,7 +68,7 @@ class Epoch(NamedTuple):
 
 def current_epoch(status: TrainStatus) -> Epoch:
     """/getEpoch: of the model that is being trained, or was trained last."""
-    if status.rec_totalEpoch:
+    if status.rec_epoch:
         return Epoch(status.rec_epoch, status.rec_totalEpoch, status.rec_loss)
     return Epoch(status.det_epoch, status.det_totalEpoch, status.det_loss)
 

@@ -55,6 +55,12 @@ class Project:
     def revision(self) -> int:
         return int(self.train.get("revision", 0))
 
+    def epochs(self, model: str) -> int:
+        """What spec asks of `detection` or `recognition`; 0 where it can't be read."""
+        settings = self.train.get(model)
+        epochs = settings.get("epochs") if isinstance(settings, Mapping) else None
+        return epochs if isinstance(epochs, int) else 0
+
     @property
     def test_id(self) -> str | None:
         return self.test.get("id")

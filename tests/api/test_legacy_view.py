@@ -104,6 +104,13 @@ def test_totals_are_known_as_soon_as_the_data_is_prepared() -> None:
     assert (shown.TotalTrainDetImageList, shown.TotalTrainRecImageList) == (274, 4932)
 
 
+def test_the_epochs_asked_for_are_told_before_any_trainer_reports() -> None:
+    asked = {"detection": {"epochs": 50}, "recognition": {"epochs": 20}}
+    train = {"id": "r1", "revision": 2} | asked
+    shown = train_status(project({}, train=train))
+    assert (shown.det_totalEpoch, shown.rec_totalEpoch) == (50, 20)
+
+
 def test_a_spec_that_the_operator_refuses_has_failed_and_says_why() -> None:
     condition = {
         "type": "Failed", "status": "True", "reason": "InvalidSpec", "message": "set resources.nodes to 1",
@@ -165,7 +172,7 @@ def test_the_epoch_is_of_the_model_in_training() -> None:
     det = {"det_totalEpoch": 50, "det_epoch": 50, "det_loss": 0.5}
     both = TrainStatus.model_validate(det | {"rec_totalEpoch": 20, "rec_epoch": 1, "rec_loss": 2})
     assert current_epoch(both) == (1, 20, 2.0)
-    assert current_epoch(both.model_copy(update={"rec_totalEpoch": 0})) == (50, 50, 0.5)
+    assert current_epoch(both.model_copy(update={"rec_epoch": 0})) == (50, 50, 0.5)
 
 
 def test_the_run_started_last_is_told_from_what_facade_and_operator_know() -> None:
