@@ -14,7 +14,7 @@ from typing import Any
 from ocr_trainer.dataset import crops, outlines, pictures
 from ocr_trainer.dataset.coco import ImageEntry
 from ocr_trainer.dataset.findings import Finding, Severity
-from ocr_trainer.dataset.texts import TextRules, clean
+from ocr_trainer.dataset.texts import TextRules, category_of, clean
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ def _add_texts(checked: CheckedImage, task: Task, picture: pictures.Picture, add
     seen: set[tuple[bytes, str]] = set()
     for annotation in task.entry.annotations or ():
         identifier = str(annotation.get("id", ""))
-        category = task.category_names.get(str(annotation.get("category_id")), "")
+        category = category_of(annotation, task.category_names)
         written = task.rules.read(annotation)
         text = clean(written)
         ignore = task.rules.is_ignored(annotation, text, category)
-        if not ignore and str(annotation.get("category_id")) in task.textless_categories:
-            what = f"category {category or '?'} never has text"
+        if not ignore and category in task.textless_categories:
+            what = f"category {category} never has text"
             add(Severity.IGNORED, "textless-category", what, "left out", identifier)
             continue
         points = outlines.read(annotation)

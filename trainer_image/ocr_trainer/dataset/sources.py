@@ -9,7 +9,7 @@ from ocr_trainer.dataset import coco
 from ocr_trainer.dataset.check import Task
 from ocr_trainer.dataset.findings import Finding, FindingsFile, Severity
 from ocr_trainer.dataset.folder import FileIndex, Role, role_of
-from ocr_trainer.dataset.texts import TextRules, keys_seen
+from ocr_trainer.dataset.texts import TextRules, category_of, keys_seen
 from ocr_trainer.errors import BadConfiguration, BadData
 
 _TOO_MANY_MISSING = 0.5
@@ -141,7 +141,7 @@ def _textless_categories(files: list[coco.AnnotationFile], text_key: str) -> fro
         rules = _rules(file, text_key)
         for annotation in (a for entry in file.entries for a in entry.annotations or ()):
             annotations += 1
-            category = str(annotation.get("category_id"))
+            category = category_of(annotation, file.category_names)
             categories.add(category)
             if category not in with_text and rules.read(annotation).strip() not in ("", "###"):
                 with_text.add(category)

@@ -89,6 +89,12 @@ def attributes(annotation: Any, *, own: bool = True) -> dict[str, Any]:
     return {**found, **annotation} if own else found
 
 
+def category_of(annotation: dict[str, Any], names: dict[str, str]) -> str:
+    """The category's name: ids differ from file to file. The id where it has none."""
+    identifier = str(annotation.get("category_id"))
+    return names.get(identifier) or identifier
+
+
 def keys_seen(annotation: dict[str, Any]) -> set[str]:
     """The keys that could have held a text, for the message that none does."""
     own = {key for key in annotation if key not in _NO_TEXT_KEYS}
