@@ -1,5 +1,7 @@
 """A user's settings become the configuration that is trained: epochs, batches, schedule, overrides."""
 
+import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,17 @@ def test_an_unknown_preset_is_answered_with_those_that_exist() -> None:
     ) as caught:
         preset_path("detection", "dbnet_r51")
     assert caught.value.reason == "UnknownPreset"
+
+
+def test_presets_are_found_in_a_wheel_and_in_the_source_tree(tmp_path: Path) -> None:
+    source = preset_folder("detection").parent
+    settings = tomllib.loads((source.parent / "pyproject.toml").read_text())
+    assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
+        source.name: "ocr_trainer/configs"
+    }
+    package = tmp_path / "site-packages" / "ocr_trainer"
+    shutil.copytree(source, package / "configs")
+    assert preset_folder("detection", package) == package / "configs" / "detection"
 
 
 def test_a_base_file_is_no_preset() -> None:

@@ -67,11 +67,12 @@ class Pipeline:
     ) -> "Pipeline":
         """A pipeline from a training's files. The detector's threshold comes with its best checkpoint."""
         from ocr_trainer import compat
+        from ocr_trainer.machine import let_waiting_threads_sleep, this_machine
 
+        let_waiting_threads_sleep()
         compat.install()
         from mmengine.config import Config
 
-        from ocr_trainer.machine import this_machine
         from ocr_trainer.training.configuration import set_dictionary
         from ocr_trainer.training.stage import use_threads
 

@@ -7,11 +7,11 @@ from ocr_trainer.errors import BadConfiguration
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def preset_folder(kind: str) -> Path:
+def preset_folder(kind: str, package: Path = _PACKAGE) -> Path:
     """The folder of `kind`'s presets ("detection" or "recognition")."""
-    installed = _PACKAGE / "configs"
+    installed = package / "configs"
     # An editable install runs from the source tree, where configs/ stands at the top.
-    root = installed if installed.is_dir() else _PACKAGE.parents[1] / "configs"
+    root = installed if installed.is_dir() else package.parents[1] / "configs"
     return root / kind
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from mmengine.runner import Runner
 
 from ocr_contract.atomic import replace_bytes, replace_json
 from ocr_contract.legacy import Word
-from ocr_trainer.errors import Interrupted
+from ocr_trainer.errors import BadConfiguration, Interrupted
 from ocr_trainer.progress import Progress, Task
 from ocr_trainer.training.kinds import Kind
 from ocr_trainer.training.runner import ResumableEpochLoop, plain, replace_checkpoint
@@ -28,6 +29,10 @@ Update = Callable[..., None]
 
 _SAVE_SECONDS = 300.0
 """A long epoch's training is worth a checkpoint though no validation is due."""
+
+
+_DIVERGED = 50
+"""Batches in a row without a finite loss: mixed precision skips a few, a diverged model never comes back."""
 
 
 class StatusHook(Hook):  # type: ignore[misc]
@@ -66,6 +71,12 @@ class StatusHook(Hook):  # type: ignore[misc]
         del batch_idx
         loss = float(outputs["loss"].detach())
         self._losses.append(loss)
+        if len(self._losses) >= _DIVERGED and not any(map(math.isfinite, self._losses[-_DIVERGED:])):
+            raise BadConfiguration(
+                f"the loss of epoch {runner.epoch + 1} is no number any more: "
+                f"lower {self._kind.stage}.learningRate",
+                reason="Diverged",
+            )
         self._seen += len(data_batch["inputs"])
         self._iterations += 1
         now = time.monotonic()

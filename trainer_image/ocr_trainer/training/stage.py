@@ -11,7 +11,7 @@ from ocr_contract.atomic import replace_bytes, replace_json
 from ocr_contract.spec import Training
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import BadConfiguration, BadData
-from ocr_trainer.machine import Machine, this_machine
+from ocr_trainer.machine import Machine, let_waiting_threads_sleep, this_machine
 from ocr_trainer.owner import Owner
 from ocr_trainer.presets import preset_path
 from ocr_trainer.training.kinds import DETECTION, Kind
@@ -23,6 +23,7 @@ _OWN_FILES = ("last.pth", "best.pth", "curves.jsonl", "metrics.json", "done.json
 
 def train(context: StageContext, kind: Kind, training: Training) -> None:
     """Train; does nothing where this very training is done already."""
+    let_waiting_threads_sleep()
     folder = context.run.stage(kind.stage)
     preset = preset_path(kind.stage, training.preset)
     dataset = _read_dataset(context)

@@ -1,0 +1,362 @@
+"""Two small models really learn to find and read numbers on drawn pages, through the stages that a Job runs.
+
+One process and one training serve all tests: importing the OCR stack alone costs as much as the rest.
+"""
+
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ocr_contract.spec import Test as TestSpec
+from ocr_contract.spec import Train
+from ocr_contract.stage_input import StageInput
+from ocr_contract.stages import TRAIN_STAGES, Stage
+from ocr_contract.volume import RunFolder
+from ocr_contract.volume import TestFolder as ImagesFolder
+from ocr_trainer.context import StageContext
+from ocr_trainer.errors import BadConfiguration, BadData, Interrupted
+from ocr_trainer.progress import LogProgress, Task
+from ocr_trainer.reporting import Reporter
+
+pytestmark = pytest.mark.training
+
+WIDTH, HEIGHT = 320, 240
+SETTINGS: dict[str, Any] = {
+    "id": "first",
+    "runTest": True,
+    "detection": {
+        "preset": "dbnet_r18_tiny",
+        "epochs": 7,
+        "batchSize": 4,
+        "evaluateEvery": 5,
+        "overrides": {
+            "long_side": 320,
+            "train_dataloader.dataset.pipeline.2.size": 192,
+            "train_dataloader.dataset.pipeline.2.long_side": [280, 360],
+        },
+    },
+    "recognition": {"preset": "crnn_tiny", "epochs": 4, "batchSize": 8, "evaluateEvery": 4},
+}
+
+
+def draw_pages(folder: Path, name: str, count: int, rng: np.random.Generator) -> None:
+    """`count` pages of numbers in a folder, and the COCO file beside it that says what they are."""
+    (folder / name).mkdir(parents=True)
+    document: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "text"}]}
+    for page in range(count):
+        image = np.full((HEIGHT, WIDTH, 3), rng.integers(200, 256), np.uint8)
+        for row in range(6 if page or name != "train" else 0):  # one training page without text
+            for column in range(2):
+                text = "".join(str(digit) for digit in rng.integers(0, 10, rng.integers(2, 6)))
+                scale = float(rng.uniform(0.65, 0.85))
+                (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
+                x = 14 + column * 155 + int(rng.integers(0, 20))
+                y = 28 + row * 38 + int(rng.integers(0, 6))
+                ink = tuple(int(shade) for shade in rng.integers(0, 90, 3))
+                cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 2, cv2.LINE_AA)
+                box = [x - 1, y - height - 1, width + 2, height + below // 2 + 2]
+                document["annotations"].append(
+                    {"id": len(document["annotations"]) + 1, "image_id": page, "category_id": 1,
+                     "bbox": box, "utf8_string": text}
+                )  # fmt: skip
+        file_name = f"{name}-{page:02}.png"
+        cv2.imwrite(str(folder / name / file_name), image)
+        document["images"].append({"id": page, "file_name": file_name, "width": WIDTH, "height": HEIGHT})
+    (folder / f"{name}.json").write_text(json.dumps(document))
+
+
+@contextmanager
+def stage_context(
+    stage: Stage, run: RunFolder, settings: dict[str, Any], test: ImagesFolder | None = None, **more: Any
+) -> Iterator[StageContext]:
+    """A context as `ocr-trainer run` makes it, without Kubernetes."""
+    train = Train.model_validate(settings)
+    own_test = TestSpec(id="t1") if test else None
+    folder = test or (run.test if stage is Stage.TEST else None)
+    reporter = Reporter(stage, "run", run, folder, own_test=own_test is not None)
+    try:
+        yield StageContext(
+            input=StageInput(project_id="numbers", train=train, test=own_test),
+            run=run,
+            test=folder,
+            reporter=reporter,
+            pod_uid="this-process",
+            **{"stop": threading.Event(), "progress": LogProgress(), **more},
+        )
+    finally:
+        reporter.close()
+
+
+def run_stage(stage: Stage, run: RunFolder, settings: dict[str, Any], **more: Any) -> None:
+    from importlib import import_module
+
+    with stage_context(stage, run, settings, **more) as context:
+        import_module(f"ocr_trainer.stages.{stage}").run(context)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that went through all stages."""
+    folder = tmp_path_factory.mktemp("volume") / "train" / "numbers" / "first"
+    rng = np.random.default_rng(5)
+    for name, count in (("train", 36), ("val", 6), ("test", 6)):
+        draw_pages(folder, name, count, rng)
+    run = RunFolder(folder)
+    for stage in (*TRAIN_STAGES, Stage.TEST):
+        run_stage(stage, run, SETTINGS)
+    return run
+
+
+def load(path: Path) -> dict[str, Any]:
+    import torch
+
+    loaded: dict[str, Any] = torch.load(path, weights_only=True)
+    return loaded
+
+
+def test_numbers_on_unseen_pages_are_found_and_read(run: RunFolder) -> None:
+    truth = json.loads((run.path / "test.json").read_text())
+    metrics = json.loads(run.test.test_metrics.read_text())
+    assert metrics["images"] == 6
+    assert metrics["detection"]["hmean"] > 0.8
+    assert metrics["endToEnd"]["f1"] > 0.5  # one in a thousand by chance
+
+    results = json.loads(run.test.test_result.read_text())["images"]
+    read = [text["text"] for image in results for text in image["texts"]]
+    wanted = [annotation["utf8_string"] for annotation in truth["annotations"]]
+    assert len(set(read) & set(wanted)) > len(set(wanted)) / 2
+    assert {(image["width"], image["height"]) for image in results} == {(WIDTH, HEIGHT)}
+    assert all(0 < text["score"] <= 1 and 0 <= text["textScore"] <= 1 for text in results[0]["texts"])
+
+
+def test_the_last_epoch_is_validated_and_saved_though_no_multiple_of_evaluate_every(run: RunFolder) -> None:
+    folder = run.stage("detection")
+    curves = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in curves if "hmean" in line] == [5, 7]
+    assert [line["epoch"] for line in curves if "loss" in line] == list(range(1, 8))
+    assert load(folder / "last.pth")["meta"]["epoch"] == 7
+    best = max((line for line in curves if "hmean" in line), key=lambda line: float(line["hmean"]))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["epoch"] == load(folder / "best.pth")["meta"]["epoch"]
+    assert metrics["hmean"] == best["hmean"]
+
+
+def test_the_status_file_tells_the_platform_the_final_figures(run: RunFolder) -> None:
+    status = json.loads(run.status.read_text())
+    detector = json.loads((run.stage("detection") / "metrics.json").read_text())
+    assert (status["det_epoch"], status["det_totalEpoch"], status["rec_epoch"]) == (7, 7, 4)
+    assert (status["detimageProgress"], status["TotalTrainDetImageList"]) == (36, 36)
+    assert status["recimageProgress"] == status["TotalTrainRecImageList"] > 300
+    assert status["hmean"] <= detector["hmean"]
+    assert status["word_acc"] > 0.5
+    assert run.record_log.read_text().count("Epoch(train)") >= 11
+
+
+def test_a_training_that_is_done_is_not_done_again(run: RunFolder) -> None:
+    last = run.stage("recognition") / "last.pth"
+    before = last.stat().st_mtime_ns
+    run_stage(Stage.RECOGNITION, run, SETTINGS)
+    assert last.stat().st_mtime_ns == before
+
+
+def test_batches_hold_every_line_once_and_short_texts_come_first(run: RunFolder) -> None:
+    """The sampler on the run's own lines, and the same batches again for a resumed epoch."""
+    from ocr_trainer import compat
+
+    compat.install()
+    from mmengine.dataset import DefaultSampler
+
+    from ocr_trainer.training.lines import LineDataset, WidthBatchSampler
+
+    reading = {"height": 32, "step": 32, "widest": 480, "squeeze": 0.7, "pad_x": 0.15, "pad_y": 0.1}
+    lines = LineDataset(str(run.dataset / "recognition" / "train.lmdb"), reading, training=True)
+    sampler = DefaultSampler(lines, shuffle=True, seed=0)
+    batches = WidthBatchSampler(sampler, 8, training=True, curriculum=0.5, epochs=4)
+
+    def epoch(number: int) -> list[list[tuple[int, int]]]:
+        sampler.set_epoch(number)
+        return list(batches)
+
+    full, short = epoch(3), epoch(0)
+    assert sorted(index for batch in full for index, _ in batch) == list(range(len(lines)))
+    assert all(len({width for _, width in batch}) == 1 for batch in full)
+    assert epoch(3) == full != epoch(2)
+    assert sum(map(len, short)) == len(lines)  # the shortest half, twice
+    longest = sorted(map(len, lines.texts))[len(lines) // 2]
+    assert all(len(lines.texts[index]) <= longest for batch in short for index, _ in batch)
+
+
+class SignalAfter:
+    """A progress that has this process sent SIGTERM when so many batches are trained."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+
+    @contextmanager
+    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Task]:  # noqa: ARG002
+        yield self
+
+    def advance(self, steps: int = 1, *, note: str = "") -> None:  # noqa: ARG002
+        self.left -= steps
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("kind", ["detection", "recognition"])
+def test_a_stopped_training_goes_on_where_it_stopped(run: RunFolder, tmp_path: Path, kind: str) -> None:
+    """SIGTERM in the second epoch: in the end every epoch had each of its batches once."""
+    copy = RunFolder(tmp_path / "first")
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("detection.*", "*.pth", "done.json"))
+    shutil.rmtree(copy.stage(kind))
+    settings = SETTINGS | {kind: SETTINGS[kind] | {"epochs": 2, "evaluateEvery": 2, "batchSize": 12}}
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        batches = 4 if kind == "detection" else 45
+        with pytest.raises(Interrupted):
+            run_stage(Stage(kind), copy, settings, stop=stop, progress=SignalAfter(batches))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    stopped = load(copy.stage(kind) / "last.pth")["meta"]
+    assert stopped["batches_done"] > 0
+    assert not (copy.stage(kind) / "done.json").exists()
+
+    run_stage(Stage(kind), copy, settings)
+    curves = [json.loads(line) for line in (copy.stage(kind) / "curves.jsonl").read_text().splitlines()]
+    ends = [line["iterations"] for line in curves if "iterations" in line]
+    assert [line["epoch"] for line in curves if "iterations" in line] == [1, 2]
+    assert ends[0] < ends[1] == load(copy.stage(kind) / "last.pth")["meta"]["iter"]
+    if kind == "detection":
+        assert ends == [3, 6]  # 36 pages in batches of 12
+    assert (copy.stage(kind) / "best.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset", "overrides"),
+    [
+        ("detection", "dbnet_r50", {}),
+        ("recognition", "satrn_small", {"model.encoder.n_layers": 1, "model.decoder.n_layers": 1}),
+    ],
+)
+def test_the_presets_for_a_gpu_train_too(
+    run: RunFolder, tmp_path: Path, kind: str, preset: str, overrides: dict[str, Any]
+) -> None:
+    """One epoch of each, on small crops."""
+    copy = RunFolder(tmp_path / "first")
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("detection", "recognition", "model"))
+    shutil.copytree(run.dataset, copy.dataset, dirs_exist_ok=True)
+    training = SETTINGS[kind] | {"preset": preset, "epochs": 1, "batchSize": 12}
+    training["overrides"] = SETTINGS[kind].get("overrides", {}) | overrides
+    run_stage(Stage(kind), copy, SETTINGS | {kind: training})
+    curves = [json.loads(line) for line in (copy.stage(kind) / "curves.jsonl").read_text().splitlines()]
+    assert curves[0]["iterations"] >= 3
+    assert np.isfinite(curves[0]["loss"])
+    assert (copy.stage(kind) / "best.pth").exists()
+
+
+def test_a_diverged_training_ends_and_says_so(run: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(tmp_path / "first")
+    shutil.copytree(run.dataset, copy.dataset)
+    shutil.copytree(run.path / "train", copy.path / "train")
+    recognition = SETTINGS["recognition"] | {"batchSize": 4, "learningRate": 1e30}
+    settings = SETTINGS | {"recognition": recognition}
+    with pytest.raises(BadConfiguration, match=r"lower recognition\.learningRate"):
+        run_stage(Stage.RECOGNITION, copy, settings)
+
+
+def test_images_alone_are_tested_with_the_packaged_model(run: RunFolder, tmp_path: Path) -> None:
+    """A test of its own, one of its files being no image at all."""
+    test = ImagesFolder(tmp_path)
+    shutil.copy(run.path / "test" / "test-00.png", tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes(b"no image")
+    run_stage(Stage.TEST, run, SETTINGS, test=test)
+    good, bad = json.loads(test.test_result.read_text())["images"]
+    assert good["file"] == "a.png" and good["texts"]
+    assert bad == {"file": "b.jpg", "error": "the file is no readable image", "texts": []}
+    assert json.loads(test.status_test.read_text())["testImage"] == 2
+    assert not test.test_metrics.exists()  # nobody said what the images hold
+
+
+def test_a_test_before_a_successful_training_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="no packaged model"):
+        run_stage(Stage.TEST, RunFolder(tmp_path / "run"), SETTINGS, test=ImagesFolder(tmp_path))
+
+
+def test_an_override_that_the_model_refuses_is_the_users_fault(run: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(tmp_path / "first")
+    shutil.copytree(run.dataset, copy.dataset)
+    settings = SETTINGS | {"detection": SETTINGS["detection"] | {"overrides": {"model.neck.colour": "red"}}}
+    with pytest.raises(BadConfiguration, match="colour"):
+        run_stage(Stage.DETECTION, copy, settings)
+
+
+def test_a_detector_starts_from_another_run_of_the_project(run: RunFolder) -> None:
+    """initFrom: the second run's first loss is far below the first run's."""
+    second = RunFolder(run.path.parent / "second")
+    shutil.copytree(run.path, second.path, ignore=shutil.ignore_patterns("detection.*", "*.pth", "done.json"))
+    shutil.rmtree(second.stage("detection"))
+    detection = SETTINGS["detection"] | {"epochs": 1, "initFrom": "first"}
+    run_stage(Stage.DETECTION, second, SETTINGS | {"id": "second", "detection": detection})
+
+    def first_loss(run: RunFolder) -> float:
+        line = (run.stage("detection") / "curves.jsonl").read_text().splitlines()[0]
+        return float(json.loads(line)["loss"])
+
+    assert first_loss(second) < 0.7 * first_loss(run)
+
+
+def test_fast_decoding_reads_what_mmocr_reads(run: RunFolder) -> None:
+    """The recognisers' faster parts give mmocr's own texts, with the same weights."""
+    from ocr_trainer import compat
+
+    compat.install()
+    import torch
+    from mmengine.config import Config
+    from mmocr.registry import MODELS
+
+    from ocr_trainer.presets import preset_path
+    from ocr_trainer.training import recogniser_parts  # noqa: F401
+    from ocr_trainer.training.configuration import set_dictionary
+    from ocr_trainer.training.lines import pack
+
+    config = Config.fromfile(str(preset_path("recognition", "satrn_small")))
+    set_dictionary(config, run.dataset / "dictionary.txt")
+    config.merge_from_dict({"model.encoder.n_layers": 1, "model.decoder.n_layers": 2})
+    torch.manual_seed(3)
+    fast = MODELS.build(config.model).eval()
+    config.model.encoder.type, config.model.decoder.type = "SATRNEncoder", "NRTRDecoder"
+    slow = MODELS.build(config.model).eval()
+    slow.load_state_dict(fast.state_dict())
+    rng = np.random.default_rng(1)
+    packed = [pack(rng.integers(0, 256, (32, 96, 3), dtype=np.uint8)) for _ in range(3)]
+
+    def read(model: Any) -> list[str]:
+        batch = {"inputs": [p["inputs"] for p in packed], "data_samples": [p["data_samples"] for p in packed]}
+        with torch.inference_mode():
+            return [sample.pred_text.item for sample in model.test_step(batch)]
+
+    assert read(fast) == read(slow)
+
+
+def test_deformable_convolutions_run_without_compiled_mmcv() -> None:
+    from ocr_trainer import compat
+
+    compat.install()
+    import torch
+    from mmcv.ops import ModulatedDeformConv2dPack
+
+    layer = ModulatedDeformConv2dPack(4, 6, 3, padding=1)
+    image = torch.randn(2, 4, 8, 8)
+    # Zero offsets and a mask of sigmoid(0): half of an ordinary convolution.
+    plain = torch.nn.functional.conv2d(image, layer.weight, None, padding=1) * 0.5 + layer.bias[:, None, None]
+    assert torch.allclose(layer(image), plain, atol=1e-5)
