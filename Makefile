@@ -50,6 +50,9 @@ test-training: setup ## Really trains small models (two minutes)
 test-e2e: setup build-tools ## Images, helm and a run to Complete on the embedded node
 	$(PYTHON) tests/suites.py e2e
 
+bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at what cost (one minute)
+	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_operator.py
+
 demo: setup ## Train the example receipts on an embedded Kubernetes, from nothing to the figures
 	$(PYTHON) examples/demo.py
 
