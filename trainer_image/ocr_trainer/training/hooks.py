@@ -54,6 +54,7 @@ class StatusHook(Hook):  # type: ignore[misc]
 
     def before_train(self, runner: Runner) -> None:
         loop = runner.train_loop
+        self._forget_after(loop.epoch)
         self._images = len(loop.dataloader.dataset)
         self._update(total_epochs=loop.max_epochs, total_images=self._images, epoch=loop.epoch)
         self._say(self._kind.training)
@@ -126,6 +127,11 @@ class StatusHook(Hook):  # type: ignore[misc]
         validations: int = (loop.max_epochs - 1) // loop.val_interval - runner.epoch // loop.val_interval + 1
         return round(left * self._seconds / self._iterations + validations * self._validation_seconds)
 
+    def _forget_after(self, epoch: int) -> None:
+        """Drop what an earlier process recorded beyond its last checkpoint: those epochs come again."""
+        kept = [record for record in read_curves(self._curves) if record["epoch"] <= epoch]
+        replace_bytes(self._curves, "".join(json.dumps(record) + "\n" for record in kept).encode())
+
     def _record(self, line: dict[str, Any]) -> None:
         with self._curves.open("a") as file:
             file.write(json.dumps(plain(line)) + "\n")
@@ -139,17 +145,20 @@ def figures_of(kind: Kind, metrics: dict[str, float]) -> dict[str, float]:
     )
 
 
-def validated_epochs(curves: Path, kind: Kind) -> set[int]:
-    """Epochs whose validation stands in curves.jsonl; a torn last line is no record."""
-    epochs = set()
+def read_curves(curves: Path) -> list[dict[str, Any]]:
+    """The lines of curves.jsonl; a torn last one is no record."""
+    records = []
     for line in curves.read_text().splitlines() if curves.exists() else []:
         try:
-            record = json.loads(line)
+            records.append(json.loads(line))
         except ValueError:
-            continue
-        if kind.rank[0] in record:
-            epochs.add(int(record["epoch"]))
-    return epochs
+            logger.warning("Dropped a torn line of %s", curves.name)
+    return records
+
+
+def validated_epochs(curves: Path, kind: Kind) -> set[int]:
+    """Epochs whose validation stands in curves.jsonl."""
+    return {int(record["epoch"]) for record in read_curves(curves) if kind.rank[0] in record}
 
 
 class CheckpointKeeper(Hook):  # type: ignore[misc]

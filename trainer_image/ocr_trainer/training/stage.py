@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def _run(
         config.resume, config.load_from = True, str(last)
     elif training.init_from:
         config.load_from = str(_initial_weights(context, kind, training.init_from))
+    # mmengine keeps loggers by this name, and names by the second: two trainings in one process may share it.
+    config.experiment_name = f"{kind.stage}-{uuid.uuid4().hex[:8]}"
     runner = _create_runner(StageRunner, config, context.run.record_log, kind, training)
     keeper = CheckpointKeeper(kind, folder, fingerprint, context.stop, check_owner)
     status = StatusHook(kind, update, context.reporter.word, context.progress, folder / "curves.jsonl")
