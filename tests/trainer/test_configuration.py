@@ -157,7 +157,8 @@ def test_a_configuration_survives_being_written_and_read(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("quota", "most"), [("max 100000", 10_000), ("100000 100000", 1), ("50000 100000", 1)]
+    ("quota", "most"),
+    [("max 100000", 10_000), ("100000 100000", 1), ("50000 100000", 1), ("150000 100000", 2)],
 )
 def test_a_pods_processors_are_its_quota(tmp_path: Path, quota: str, most: int) -> None:
     (tmp_path / "cpu.max").write_text(quota)

@@ -11,13 +11,13 @@ _SHARED_MEMORY_NEEDED = 256 << 20
 
 
 def processors(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Processors this process may use: its affinity, cut by the container's quota (1 at least)."""
+    """Processors this process may use: its affinity, cut by the container's quota (1.5 are 2; 1 at least)."""
     available = len(os.sched_getaffinity(0))
     try:
         quota, period = quota_file.read_text().split()
     except (OSError, ValueError):
         return available
-    return available if quota == "max" else max(1, min(available, int(quota) // int(period)))
+    return available if quota == "max" else max(1, min(available, int(int(quota) / int(period) + 0.5)))
 
 
 @dataclass(frozen=True)
