@@ -7,7 +7,9 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -26,27 +28,21 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+def release() -> Iterator[Release]:
     """The chart, installed on this machine's node with images just built from the Dockerfile."""
     node = Node(REPOSITORY / ".cluster")
-    was_up = node.is_up()
-    kubeconfig = node.up()
-    for target in TARGETS:
-        images.build_image(node, REPOSITORY, target, f"ocr-{target}:{TAG}")
-    volume = tmp_path_factory.mktemp("volume")
-    for folder in (volume, *volume.parents):
-        if folder.stat().st_uid == volume.stat().st_uid and folder != Path("/"):
-            folder.chmod(
-                folder.stat().st_mode | 0o055
-            )  # pytest's folders are private; the pods are another user
-    installed = Release(REPOSITORY, node.binaries, kubeconfig, f"e2e-{int(time.time())}", volume)
-    try:
+    with ExitStack() as stack:
+        if not node.is_up():
+            stack.callback(node.down)
+        kubeconfig = node.up()
+        for target in TARGETS:
+            images.build_image(node, REPOSITORY, target, f"ocr-{target}:{TAG}")
+        # Not pytest's own folder, which is private to root: the pods are another user.
+        volume = Path(stack.enter_context(TemporaryDirectory(prefix="ocr-e2e-")))
+        installed = Release(REPOSITORY, node.binaries, kubeconfig, f"e2e-{int(time.time())}", volume)
+        stack.callback(installed.uninstall)
         installed.install()
         yield installed
-    finally:
-        installed.uninstall()
-        if not was_up:
-            node.down()
 
 
 def put_receipts(release: Release, project: str, train_id: str, counts: dict[str, int]) -> Path:
