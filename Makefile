@@ -11,7 +11,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 .PHONY: help setup check format test test-quick test-training test-e2e build-tools bench-operator demo cluster cluster-down clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 $(UV):
 	@echo "setup: uv into .uv (seconds)"
@@ -35,7 +35,7 @@ format: setup ## Format and fix what can be fixed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (about ten minutes)
+build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (five minutes)
 	$(PYTHON) -m ocr_cluster build
 
 test: check build-tools ## Every check and test that CI runs

@@ -138,7 +138,7 @@ class Reporter:
         unknown = fields.keys() - model.model_fields.keys()
         assert not unknown, f"{model.__name__} has no {sorted(unknown)}"
         # Neither JSON nor a reader has a use for NaN: the last finite figure stays.
-        finite = {k: v for k, v in fields.items() if not (isinstance(v, float) and not math.isfinite(v))}
+        finite = {k: _rounded(v) for k, v in fields.items() if not isinstance(v, float) or math.isfinite(v)}
         report = getattr(self._reports, part) or model(run=self._run_key)
         setattr(self._reports, part, report.model_copy(update={**finite, "updated_at": datetime.now(UTC)}))
         legacy |= {legacy_names[k]: v for k, v in finite.items() if k in legacy_names and v is not None}
@@ -156,6 +156,11 @@ class Reporter:
         self._fields.pop("status", None)  # said once: another stage may say the next word
         if self._test and self._test_fields:
             _merge(self._test.status_test, TestStatus, self._test_fields)
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits, as the old service wrote: what follows is noise in a status and in a table's column."""
+    return round(value, 5) if isinstance(value, float) else value
 
 
 def _merge(path: Any, model: type[TrainStatus] | type[TestStatus], fields: dict[str, Any]) -> None:
