@@ -15,12 +15,12 @@ help: ## List the commands
 
 $(UV):
 	@echo "setup: uv into .uv (seconds)"
-	python3 -m venv .uv
-	.uv/bin/pip install --quiet "uv>=0.9,<1"
+	@python3 -m venv .uv
+	@.uv/bin/pip install --quiet "uv>=0.9,<1"
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	@echo "setup: the locked packages into .venv (5 GB with torch; minutes the first time, seconds from cache)"
-	$(UV) sync --frozen --all-extras --quiet
+	@$(UV) sync --frozen --all-extras --quiet
 	@touch $@
 
 setup: .venv/.synced ## Make .venv from uv.lock
@@ -54,13 +54,13 @@ bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at
 	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_operator.py
 
 demo: setup ## Train the example receipts on an embedded Kubernetes, from nothing to the figures
-	$(PYTHON) examples/demo.py
+	@$(PYTHON) examples/demo.py
 
 cluster: setup build-tools ## Start the embedded node; prints the kubeconfig
-	$(PYTHON) -m ocr_cluster up
+	@$(PYTHON) -m ocr_cluster up
 
 cluster-down: setup ## Stop the embedded node and leave nothing behind
-	$(PYTHON) -m ocr_cluster down
+	@$(PYTHON) -m ocr_cluster down
 
 clean: ## Stop the node and remove what was built here
 	[ ! -x $(PYTHON) ] || $(PYTHON) -m ocr_cluster destroy
