@@ -4,6 +4,7 @@ The one module here that imports `kubernetes`, and only when a status is sent: w
 is needed.
 """
 
+import os
 from typing import Any
 
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION, trainer_field_manager
@@ -49,7 +50,8 @@ def _connect() -> Any:
     try:
         config.load_incluster_config()
     except config.ConfigException:
-        config.load_kube_config()
+        # Named, because the client looks at the variable only once, when it is imported.
+        config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
     return client.CustomObjectsApi(client.ApiClient())
 
 
