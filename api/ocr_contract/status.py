@@ -120,7 +120,9 @@ class DatasetReport(StatusModel):
     updated_at: datetime | None = None
 
 
-class DetectionReport(StatusModel):
+class TrainingReport(StatusModel):
+    """What the trainings of both models tell alike."""
+
     run: str | None = None
     """run hash of the training that wrote this: a report of another run is nobody's progress."""
     state: str | None = None
@@ -130,30 +132,23 @@ class DetectionReport(StatusModel):
     images_seen: int = 0
     total_images: int = 0
     loss: float | None = None
-    precision: float | None = None
-    recall: float | None = None
-    hmean: float | None = None
     best_epoch: int | None = None
     eta_seconds: int | None = None
     updated_at: datetime | None = None
 
 
-class RecognitionReport(StatusModel):
-    run: str | None = None
-    state: str | None = None
-    epoch: int = 0
-    total_epochs: int = 0
-    images_seen: int = 0
-    total_images: int = 0
-    loss: float | None = None
+class DetectionReport(TrainingReport):
+    precision: float | None = None
+    recall: float | None = None
+    hmean: float | None = None
+
+
+class RecognitionReport(TrainingReport):
     word_acc: float | None = None
     word_acc_ignore_case: float | None = None
     word_acc_ignore_case_symbol: float | None = None
     char_recall: float | None = None
     char_precision: float | None = None
-    best_epoch: int | None = None
-    eta_seconds: int | None = None
-    updated_at: datetime | None = None
 
 
 class TestReport(StatusModel):
