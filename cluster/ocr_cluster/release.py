@@ -66,6 +66,8 @@ class Release:
 
     def uninstall(self) -> None:
         """Take the release and its namespace away; the data on the volume stays."""
+        # Projects first: finished pods hold the claim, which helm would wait for until its time is up.
+        self.kubectl("delete", "ocrprojects", "--all", "--cascade=foreground", "--timeout=1m", check=False)
         self._run(
             str(self.binaries / "helm"), "uninstall", self.name, "-n", self.namespace, "--wait", check=False
         )
