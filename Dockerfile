@@ -35,15 +35,26 @@ FROM build AS api-dependencies
 RUN --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra api
 
-FROM python AS trainer-dependencies
-WORKDIR /src
+# torch's own part of the lock: another package's new version leaves this file, and so torch's layer, as it is.
+FROM build AS torch-requirements
+RUN /opt/uv/bin/uv export --frozen --quiet --only-group torch --output-file /torch.txt
+
+FROM python AS torch
+ENV UV_PROJECT_ENVIRONMENT=/opt/ocr UV_LINK_MODE=copy UV_PYTHON=/usr/local/bin/python3 \
+    UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true
 # uv is mounted from the build stage, so that the layer holds the packages and nothing else.
+RUN --mount=type=bind,from=build,source=/opt/uv,target=/opt/uv \
+    --mount=type=bind,from=torch-requirements,source=/torch.txt,target=/torch.txt \
+    --mount=type=cache,target=/root/.cache/uv \
+    /opt/uv/bin/uv venv --quiet /opt/ocr \
+    && /opt/uv/bin/uv pip install --python /opt/ocr/bin/python --requirement /torch.txt
+
+FROM torch AS trainer-dependencies
+WORKDIR /src
 RUN --mount=type=bind,from=build,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,source=pyproject.toml,target=/src/pyproject.toml \
     --mount=type=bind,source=uv.lock,target=/src/uv.lock \
     --mount=type=cache,target=/root/.cache/uv \
-    UV_PROJECT_ENVIRONMENT=/opt/ocr UV_LINK_MODE=copy UV_PYTHON=/usr/local/bin/python3 \
-    UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true \
     /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra trainer
 
 FROM python AS operator
