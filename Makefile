@@ -35,7 +35,7 @@ format: setup ## Format and fix what can be fixed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (five minutes)
+build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (seven minutes)
 	$(PYTHON) -m ocr_cluster build
 
 test: check build-tools ## Every check and test that CI runs

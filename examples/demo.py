@@ -95,7 +95,7 @@ def report(project: dict[str, Any], run: Path, facade: dict[str, Any], release: 
 
 Try next:
   export KUBECONFIG={release.kubeconfig} PATH={release.binaries}:$PATH
-  hyper kubectl -n {release.namespace} get ocr -o wide
+  kubectl -n {release.namespace} get ocr -o wide
   unzip -l {run / "model" / "pthModel.zip"}
   make cluster-down          # stops everything; the data stays in .demo/""")  # noqa: E501
 
@@ -107,16 +107,16 @@ def main() -> int:
     node = Node(REPOSITORY / ".cluster")
     print(
         "This builds a Kubernetes from source, three images and a model, on this machine alone.\n"
-        "The first time: 6 minutes for Kubernetes, 8 for the images, 10 for the training; later 10 in all."
+        "The first time: 7 minutes for Kubernetes, 3 for the images, 8 for the training; later 9 in all."
     )
     step(
         "Compile Kubernetes, helm and BuildKit",
-        "6 minutes once, then seconds",
+        "7 minutes once, then seconds",
         lambda: build.build(REPOSITORY),
     )
     kubeconfig = step("Start the node", "half a minute", node.up)
     for target in TARGETS:
-        duration = "5 minutes once, then seconds" if target == "trainer" else "a minute once, then seconds"
+        duration = "2 minutes once, then seconds" if target == "trainer" else "a minute once, then seconds"
         name = f"ocr-{target}:{TAG}"
         step(f"Build {name}", duration, partial(images.build_image, node, REPOSITORY, target, name))
     release = Release(REPOSITORY, node.binaries, kubeconfig, NAMESPACE, demo / "volume")
@@ -126,7 +126,7 @@ def main() -> int:
     manifest = write_manifest(demo, train_id)
     step(f"kubectl apply -f {manifest.relative_to(REPOSITORY)}", "a second",
          lambda: release.kubectl("apply", "-f", str(manifest)))  # fmt: skip
-    project = step("Train 120 receipts, test 15", "about 10 minutes", lambda: watch(release, "receipts-demo"))
+    project = step("Train 120 receipts, test 15", "about 8 minutes", lambda: watch(release, "receipts-demo"))
     with release.facade() as address:
         facade = get_json(f"{address}/status?projectID=receipts-demo")
     report(project, run, facade, release)
