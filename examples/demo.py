@@ -19,7 +19,7 @@ import yaml
 
 from ocr_cluster import build, images
 from ocr_cluster.node import Node
-from ocr_cluster.release import TAG, TARGETS, Release, ReleaseError, condition, get_json
+from ocr_cluster.release import TAG, TARGETS, Release, ReleaseError, condition, get_json, open_to_pods
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECEIPTS = REPOSITORY / "examples" / "receipts"
@@ -49,8 +49,7 @@ def copy_receipts(volume: Path, project: str, train_id: str) -> Path:
     """What the annotation platform does: images and annotations into the run's folder, before it starts."""
     run = volume / "train" / project / train_id
     shutil.copytree(RECEIPTS / "data", run)
-    for folder in (run, *(path for path in run.rglob("*") if path.is_dir())):
-        folder.chmod(0o777)
+    open_to_pods(run)
     return run
 
 

@@ -6,7 +6,6 @@ The demo and the end-to-end tests share it, so that both go the way a user goes:
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ocr_cluster.ports import PortClaim
 
 TARGETS = ("operator", "api", "trainer")
 TAG = "dev"
@@ -81,7 +82,8 @@ class Release:
     @contextmanager
     def facade(self) -> Iterator[str]:
         """The facade's address, by kubectl port-forward, as NOTES.txt tells a user to reach it."""
-        port = _free_port()
+        claim = PortClaim(1)
+        port = claim.ports[0]
         command = [str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, "port-forward",
                    f"service/{self.name}-ocr-operator-api", f"{port}:80"]  # fmt: skip
         forward = subprocess.Popen(
@@ -94,6 +96,7 @@ class Release:
         finally:
             forward.send_signal(signal.SIGTERM)
             forward.wait(timeout=10)
+            claim.release()
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
@@ -103,6 +106,12 @@ class Release:
         if check and done.returncode != 0:
             raise ReleaseError(f"{Path(command[0]).name} {' '.join(command[1:4])} …: {done.stderr.strip()}")
         return done.stdout
+
+
+def open_to_pods(run: Path) -> None:
+    """Let the pods' user write into the folder and those in it, as the annotation platform's export does."""
+    for folder in (run, *(path for path in run.rglob("*") if path.is_dir())):
+        folder.chmod(0o777)
 
 
 def condition(project: dict[str, Any], kind: str) -> dict[str, Any] | None:
@@ -120,13 +129,6 @@ def get_json(url: str) -> dict[str, Any]:
         body = error.read()
     document: dict[str, Any] = json.loads(body)
     return document
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(url: str, seconds: float) -> None:

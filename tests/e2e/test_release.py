@@ -17,7 +17,7 @@ import yaml
 
 from ocr_cluster import images
 from ocr_cluster.node import Node
-from ocr_cluster.release import TAG, TARGETS, Release, condition, get_json
+from ocr_cluster.release import TAG, TARGETS, Release, condition, get_json, open_to_pods
 from ocr_contract.legacy import Word
 from ocr_contract.resource import LABEL_PROJECT
 
@@ -58,8 +58,7 @@ def put_receipts(release: Release, project: str, train_id: str, counts: dict[str
         (run / split).mkdir()
         for image in document["images"]:
             shutil.copyfile(RECEIPTS / "data" / split / image["file_name"], run / split / image["file_name"])
-    for folder in (run, *(path for path in run.rglob("*") if path.is_dir())):
-        folder.chmod(0o777)
+    open_to_pods(run)
     return run
 
 

@@ -91,10 +91,6 @@ class Pipeline:
             device=machine.device,
         )
 
-    def detect(self, image: Image) -> list[Detection]:
-        """The lines in a picture (BGR), in no order."""
-        return self.detect_all([image])[0]
-
     def detect_all(self, images: Sequence[Image]) -> list[list[Detection]]:
         """The lines in several pictures, which are looked at together."""
         import torch
@@ -129,10 +125,6 @@ class Pipeline:
             for polygon, score in zip(instances.polygons, instances.scores, strict=True)
             if score >= self._threshold
         ]
-
-    def read(self, image: Image, polygons: Sequence[Points]) -> list[Reading]:
-        """What the lines of a picture say."""
-        return self.read_all([(image, polygons)])[0]
 
     def read_all(self, pages: Sequence[tuple[Image, Sequence[Points]]]) -> list[list[Reading]]:
         """What the lines of several pictures say; lines of one width are read together."""
