@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from ocr_contract.volume import check_id
+from ocr_contract.volume import check_id, check_init_from
 
 
 class SpecModel(BaseModel):
@@ -43,6 +43,10 @@ class Dataset(SpecModel):
     validation: Validation = Validation()
     text_key: str = Field(default="", max_length=63)
     """The annotations' key that holds the text; empty: found by itself."""
+    categories: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default=[], max_length=64)
+    """Names of the annotation categories to use; empty: all that carry text."""
+    characters: str = Field(default="", max_length=20_000)
+    """Characters that the recogniser shall know beside those of the training texts."""
 
 
 class Training(SpecModel):
@@ -50,12 +54,14 @@ class Training(SpecModel):
 
     preset: str = Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
     epochs: int = Field(ge=1, le=100_000)
-    batch_size: int = Field(ge=1, le=8192)
+    batch_size: int = Field(ge=0, le=8192)
+    """0: the largest that fits the GPU's memory."""
     evaluate_every: int = Field(default=5, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
-    """None: the preset's own."""
-    init_from: str | None = Field(default=None, max_length=255)
-    """A checkpoint to start from: another run's trainID of the same project. None: the preset's own start."""
+    """None: the preset's own, scaled to the batch size."""
+    init_from: Annotated[str, AfterValidator(check_init_from)] | None = Field(default=None, max_length=255)
+    """Weights to start from: the trainID of another run of this project, or a .pth file on the volume, by its
+    path from the volume's root (`models/receipts.pth`). None: random weights."""
     overrides: dict[str, Any] = {}
     """Dotted mmengine configuration keys and their values, applied last."""
 
@@ -63,13 +69,13 @@ class Training(SpecModel):
 class Detection(Training):
     preset: str = Field(default="dbnet_r50", max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
     epochs: int = Field(default=50, ge=1, le=100_000)
-    batch_size: int = Field(default=4, ge=1, le=8192)
+    batch_size: int = Field(default=4, ge=0, le=8192)
 
 
 class Recognition(Training):
     preset: str = Field(default="satrn_small", max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
     epochs: int = Field(default=20, ge=1, le=100_000)
-    batch_size: int = Field(default=128, ge=1, le=8192)
+    batch_size: int = Field(default=128, ge=0, le=8192)
 
 
 class Train(SpecModel):

@@ -16,6 +16,8 @@ RUN_MOUNT: Final = "/data/run"
 """The training run's folder (read-only in a test's pod)."""
 TEST_MOUNT: Final = "/data/test"
 """The test's folder, in a test's pod only."""
+INIT_MOUNT: Final = "/data/init"
+"""What `initFrom` names, read-only: another run's folder, or the folder of a .pth file (`init_subpath`)."""
 
 
 class StageInput(SpecModel):

@@ -103,6 +103,14 @@ class Condition(StatusModel):
     observed_generation: int = 0
 
 
+class FindingCount(StatusModel):
+    """How many findings of a kind there are; the findings themselves lie on the volume."""
+
+    severity: str
+    kind: str
+    count: int = 0
+
+
 class DatasetReport(StatusModel):
     """What prepare found; bounded, the findings themselves lie on the volume."""
 
@@ -117,6 +125,17 @@ class DatasetReport(StatusModel):
     errors: int = 0
     repaired: int = 0
     ignored: int = 0
+    findings: list[FindingCount] = Field(default=[], max_length=40)
+    smallest_text_height: float | None = None
+    """Pixels, of training and validation texts: the 1st percentile, the median, the 99th percentile."""
+    median_text_height: float | None = None
+    largest_text_height: float | None = None
+    vertical_share: float | None = None
+    """Of the texts, those read downwards."""
+    unseen_characters: int | None = None
+    """Characters of the validation that training never shows."""
+    near_duplicates: int | None = None
+    """Validation images that look like a training image."""
     updated_at: datetime | None = None
 
 
@@ -132,9 +151,20 @@ class TrainingReport(StatusModel):
     images_seen: int = 0
     total_images: int = 0
     loss: float | None = None
+    losses: dict[str, float] = Field(default={}, max_length=16)
+    """The loss's parts by the model's own names."""
+    learning_rate: float | None = None
+    percent: int | None = None
+    """Of this training."""
+    samples_per_second: float | None = None
+    data_wait: float | None = None
+    """Share of the time in which the model waits for data, 0 to 1."""
+    not_learning: str | None = Field(default=None, max_length=256)
+    """Why the training looks pointless, in a sentence; None: it learns."""
     best_epoch: int | None = None
     eta_seconds: int | None = None
     updated_at: datetime | None = None
+    """The heartbeat: an old one means a stalled training."""
 
 
 class DetectionReport(TrainingReport):
@@ -164,6 +194,12 @@ class TestReport(StatusModel):
     end_to_end_precision: float | None = None
     end_to_end_recall: float | None = None
     end_to_end_f1: float | None = None
+    word_acc: float | None = None
+    word_acc_ignore_case: float | None = None
+    word_acc_ignore_case_symbol: float | None = None
+    char_recall: float | None = None
+    char_precision: float | None = None
+    milliseconds_per_image: float | None = None
     eta_seconds: int | None = None
     updated_at: datetime | None = None
 

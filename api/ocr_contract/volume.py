@@ -33,6 +33,26 @@ def test_subpath(project_id: str, test_id: str) -> str:
     return str(PurePosixPath("test", check_id(project_id, "projectID"), check_id(test_id, "testID")))
 
 
+def check_init_from(value: str) -> str:
+    """The value of `initFrom` itself, or ValueError: a run's trainID, or a .pth file by its path."""
+    if not value.endswith(".pth"):
+        return check_id(value, "initFrom")
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or "\0" in value:
+        raise ValueError(
+            f"initFrom {value!r} is not allowed: a .pth file is named by its folder and name, "
+            "relative to the volume's root and without '..'"
+        )
+    return value
+
+
+def init_subpath(project_id: str, init_from: str) -> str:
+    """The folder, relative to the volume's root, that holds what `initFrom` names."""
+    if init_from.endswith(".pth"):
+        return str(PurePosixPath(check_init_from(init_from)).parent)
+    return train_subpath(project_id, init_from)
+
+
 @dataclass(frozen=True)
 class TestFolder:
     """A folder in which images are tested; a run's own folder is one, too (runTest)."""

@@ -20,9 +20,16 @@ from ocr_contract.resource import (
     LABEL_STAGE,
 )
 from ocr_contract.spec import OcrProjectSpec, Test, Train
-from ocr_contract.stage_input import POD_UID_VARIABLE, RUN_MOUNT, STAGE_INPUT_VARIABLE, TEST_MOUNT, StageInput
+from ocr_contract.stage_input import (
+    INIT_MOUNT,
+    POD_UID_VARIABLE,
+    RUN_MOUNT,
+    STAGE_INPUT_VARIABLE,
+    TEST_MOUNT,
+    StageInput,
+)
 from ocr_contract.stages import GPU_STAGES, Stage
-from ocr_contract.volume import test_subpath, train_subpath
+from ocr_contract.volume import init_subpath, test_subpath, train_subpath
 from ocr_operator.settings import Settings
 
 CONTAINER = "trainer"
@@ -207,6 +214,19 @@ def _stage_input(job: StageJob, gpus: int) -> str:
 def _data_mounts(job: StageJob) -> list[dict[str, Any]]:
     run = {"name": "data", "mountPath": RUN_MOUNT, "subPath": train_subpath(job.project_id, job.train.id)}
     if job.test is None:
-        return [run]
+        return [run, *_init_mounts(job)]
     test = {"name": "data", "mountPath": TEST_MOUNT, "subPath": test_subpath(job.project_id, job.test.id)}
     return [{**run, "readOnly": True}, test]
+
+
+def _init_mounts(job: StageJob) -> list[dict[str, Any]]:
+    """Where the stage finds the weights it starts from; prepare looks for the recogniser's dictionary there."""
+    training = {
+        Stage.PREPARE: job.train.recognition,
+        Stage.DETECTION: job.train.detection,
+        Stage.RECOGNITION: job.train.recognition,
+    }.get(job.stage)
+    if training is None or training.init_from is None:
+        return []
+    subpath = init_subpath(job.project_id, training.init_from)
+    return [{"name": "data", "mountPath": INIT_MOUNT, "subPath": subpath, "readOnly": True}]

@@ -42,6 +42,8 @@ def refusal(answer: Any) -> str:
         ({"train": {"id": "r", "detection": {"learningRate": 0}}}, "greater than 0"),
         ({"train": {"id": "r", "detection": {"preset": "../x"}}}, "should match"),
         ({"train": {"id": "r", "recognition": {"initFrom": "a/b"}}}, "initFrom names a run of this project"),
+        ({"train": {"id": "r", "detection": {"initFrom": "../other/a.pth"}}}, "a .pth file is named by"),
+        ({"train": {"id": "r", "detection": {"initFrom": "a.pth"}}}, "a .pth file is named by"),
         ({"train": {"id": "r", "order": "Random"}}, 'supported values: "Sequential", "Parallel"'),
         ({"test": {"id": "t", "checkpoint": "First"}}, 'supported values: "Best", "Last"'),
         ({"resources": {"gpus": 65}}, "less than or equal to 64"),

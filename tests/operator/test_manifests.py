@@ -205,3 +205,26 @@ def test_a_dollar_in_the_settings_reaches_the_trainer_as_it_is() -> None:
     assert "$(HOME)" not in value.replace("$$", "")
     received = StageInput.model_validate_json(value.replace("$$", "$"))
     assert received.train.detection.overrides == overrides
+
+
+@pytest.mark.parametrize(
+    ("stage", "mounted"),
+    [
+        (Stage.PREPARE, "train/Receipts/2026-10-01"),
+        (Stage.DETECTION, "models/latin"),
+        (Stage.RECOGNITION, "train/Receipts/2026-10-01"),
+        (Stage.PACKAGE, None),
+    ],
+)
+def test_a_stage_sees_the_weights_it_starts_from_and_cannot_write_them(
+    stage: Stage, mounted: str | None
+) -> None:
+    train = {
+        "id": "2026-11-25",
+        "detection": {"initFrom": "models/latin/best.pth"},
+        "recognition": {"initFrom": "2026-10-01"},
+    }
+    mounts = container(build(stage, SPEC | {"train": train}))["volumeMounts"]
+    init = [mount for mount in mounts if mount["mountPath"] == "/data/init"]
+    expected = {"name": "data", "mountPath": "/data/init", "subPath": mounted, "readOnly": True}
+    assert init == ([expected] if mounted else [])
