@@ -220,7 +220,7 @@ def _data_mounts(job: StageJob) -> list[dict[str, Any]]:
 
 
 def _init_mounts(job: StageJob) -> list[dict[str, Any]]:
-    """Where the stage finds the weights it starts from; prepare looks for the recogniser's dictionary there."""
+    """Where a stage finds the weights it starts from; prepare looks for their dictionary there."""
     training = {
         Stage.PREPARE: job.train.recognition,
         Stage.DETECTION: job.train.detection,
