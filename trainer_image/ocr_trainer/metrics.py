@@ -3,10 +3,14 @@
 A found text and a true one are a pair if they overlap by more than half of their union (IoU > .5), each in
 one pair at most, as many pairs as can be. Found texts that lie mostly on a region nobody cares about count
 neither way, nor do, for reading, those that pair with a text whose words aren't known.
+
+The recogniser's five figures are mmocr's (WordMetric, CharMetric), rewritten without torch.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,8 @@ from shapely import area, intersection, make_valid, polygons
 PAIR_IOU = 0.5
 IGNORED_SHARE = 0.5
 """A found text of which more than this lies on a don't-care region is left out of account."""
+_SYMBOLS = re.compile("[^A-Z^a-z^0-9^\u4e00-\u9fa5]")
+"""What mmocr's metrics call symbols: all but Latin letters, digits, Chinese characters and, by slip, `^`."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +59,21 @@ class Tally:
     _exact: _Counts = field(default_factory=_Counts)
     _ignoring_case: _Counts = field(default_factory=_Counts)
 
-    def add(self, true: Sequence[Text], found: Sequence[Text]) -> None:
-        """Count one image."""
+    def add(self, true: Sequence[Text], found: Sequence[Text]) -> "Pairing":
+        """Count one image; returns who was paired with whom."""
+        pairing = pair(true, found)
+        cared, pairs, counted = pairing.cared, pairing.pairs, pairing.counted
         self.images += 1
-        cared = [text for text in true if not text.ignore]
-        pairs = match([t.polygon for t in cared], [f.polygon for f in found])
-        paired = {j for _, j in pairs}
-        overlooked = _on_ignored([t.polygon for t in true if t.ignore], [f.polygon for f in found])
-        counted = [j for j in range(len(found)) if j in paired or not overlooked[j]]
         self._detection.true += len(cared)
         self._detection.found += len(counted)
         self._detection.hits += len(pairs)
-        unknown = [(i, j) for i, j in pairs if cared[i].text is None]
+        unknown = sum(cared[i].text is None for i, _ in pairs)
         readable = sum(t.text is not None for t in cared)
         for counts, same in ((self._exact, _same), (self._ignoring_case, _same_ignoring_case)):
             counts.true += readable
-            counts.found += len(counted) - len(unknown)
+            counts.found += len(counted) - unknown
             counts.hits += sum(same(cared[i].text, found[j].text) for i, j in pairs)
+        return pairing
 
     def detection(self) -> dict[str, float]:
         """precision, recall, hmean"""
@@ -81,6 +85,62 @@ class Tally:
         precision, recall, f1 = self._exact.figures()
         ignoring = self._ignoring_case.figures()[2]
         return {"precision": precision, "recall": recall, "f1": f1, "f1IgnoreCase": ignoring}
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Who was found, in one image."""
+
+    cared: list[Text]
+    """The true texts that count."""
+    pairs: list[tuple[int, int]]
+    """Indexes into `cared` and into the found texts."""
+    counted: list[int]
+    """Indexes of the found texts that count: all but those on don't-care regions."""
+
+
+def pair(true: Sequence[Text], found: Sequence[Text]) -> Pairing:
+    """Pair one image's true texts with what was found, don't-care regions left out."""
+    cared = [text for text in true if not text.ignore]
+    pairs = match([t.polygon for t in cared], [f.polygon for f in found])
+    paired = {j for _, j in pairs}
+    overlooked = _on_ignored([t.polygon for t in true if t.ignore], [f.polygon for f in found])
+    return Pairing(cared, pairs, [j for j in range(len(found)) if j in paired or not overlooked[j]])
+
+
+def recognition_figures(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """The five figures over (true text, read text), 0 to 1, by mmocr's own definitions.
+
+    word_acc: the same text; ignoring case; ignoring case and symbols. char_recall, char_precision: of the
+    true and of the read characters (without case and symbols), those in common blocks.
+    """
+    words = same = same_letters = same_plain = true_characters = read_characters = common = 0
+    for true, read in pairs:
+        words += 1
+        same += true == read
+        true, read = true.lower(), read.lower()
+        same_letters += true == read
+        true, read = _SYMBOLS.sub("", true), _SYMBOLS.sub("", read)
+        same_plain += true == read
+        true_characters += len(true)
+        read_characters += len(read)
+        common += len(true) if true == read else _common_characters(true, read)
+    return {
+        "word_acc": _share(same, words),
+        "word_acc_ignore_case": _share(same_letters, words),
+        "word_acc_ignore_case_symbol": _share(same_plain, words),
+        "char_recall": _share(common, true_characters),
+        "char_precision": _share(common, read_characters),
+    }
+
+
+def _common_characters(true: str, read: str) -> int:
+    """mmocr asks difflib in this order, and the order matters."""
+    return sum(block.size for block in SequenceMatcher(None, read, true).get_matching_blocks())
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def match(
