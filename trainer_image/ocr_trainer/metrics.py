@@ -108,30 +108,48 @@ def pair(true: Sequence[Text], found: Sequence[Text]) -> Pairing:
     return Pairing(cared, pairs, [j for j in range(len(found)) if j in paired or not overlooked[j]])
 
 
-def recognition_figures(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """The five figures over (true text, read text), 0 to 1, by mmocr's own definitions.
+@dataclass
+class ReadingTally:
+    """Counts over read texts, for the recogniser's five figures."""
 
-    word_acc: the same text; ignoring case; ignoring case and symbols. char_recall, char_precision: of the
-    true and of the read characters (without case and symbols), those in common blocks.
-    """
-    words = same = same_letters = same_plain = true_characters = read_characters = common = 0
-    for true, read in pairs:
-        words += 1
-        same += true == read
+    words: int = 0
+    _same: int = 0
+    _same_letters: int = 0
+    _same_plain: int = 0
+    _true_characters: int = 0
+    _read_characters: int = 0
+    _common: int = 0
+
+    def add(self, true: str, read: str) -> None:
+        """Count one text."""
+        self.words += 1
+        self._same += true == read
         true, read = true.lower(), read.lower()
-        same_letters += true == read
+        self._same_letters += true == read
         true, read = _SYMBOLS.sub("", true), _SYMBOLS.sub("", read)
-        same_plain += true == read
-        true_characters += len(true)
-        read_characters += len(read)
-        common += len(true) if true == read else _common_characters(true, read)
-    return {
-        "word_acc": _share(same, words),
-        "word_acc_ignore_case": _share(same_letters, words),
-        "word_acc_ignore_case_symbol": _share(same_plain, words),
-        "char_recall": _share(common, true_characters),
-        "char_precision": _share(common, read_characters),
-    }
+        self._same_plain += true == read
+        self._true_characters += len(true)
+        self._read_characters += len(read)
+        self._common += len(true) if true == read else _common_characters(true, read)
+
+    def figures(self) -> dict[str, float]:
+        """word_acc: the same text; ignoring case; ignoring case and symbols. char_recall, char_precision: of
+        the true and of the read characters (without case and symbols), those in common blocks."""
+        return {
+            "word_acc": _share(self._same, self.words),
+            "word_acc_ignore_case": _share(self._same_letters, self.words),
+            "word_acc_ignore_case_symbol": _share(self._same_plain, self.words),
+            "char_recall": _share(self._common, self._true_characters),
+            "char_precision": _share(self._common, self._read_characters),
+        }
+
+
+def recognition_figures(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """The five figures over pairs of true and read text, 0 to 1, by mmocr's own definitions."""
+    tally = ReadingTally()
+    for true, read in pairs:
+        tally.add(true, read)
+    return tally.figures()
 
 
 def _common_characters(true: str, read: str) -> int:
@@ -149,7 +167,7 @@ def match(
     """Pairs (true, found): the most pairs there can be at IoU > .5, of those the best overlapping."""
     if not true or not found:
         return []
-    left, right = _shapes(true), _shapes(found)
+    left, right = shapes(true), shapes(found)
     common = area(intersection(left[:, None], right[None, :]))
     union = area(left)[:, None] + area(right)[None, :] - common
     iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
@@ -164,13 +182,14 @@ def _on_ignored(
 ) -> npt.NDArray[np.bool_]:
     if not ignored or not found:
         return np.zeros(len(found), dtype=bool)
-    shapes = _shapes(found)
-    common = area(intersection(shapes[:, None], _shapes(ignored)[None, :]))
-    own = np.maximum(area(shapes), 1e-9)
+    outlines = shapes(found)
+    common = area(intersection(outlines[:, None], shapes(ignored)[None, :]))
+    own = np.maximum(area(outlines), 1e-9)
     return np.asarray((common / own[:, None]).max(axis=1) > IGNORED_SHARE)
 
 
-def _shapes(outlines: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.object_]:
+def shapes(outlines: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.object_]:
+    """Outlines as shapely's polygons, crossing sides untangled."""
     return np.array([make_valid(polygons(np.asarray(outline))) for outline in outlines], dtype=object)
 
 
