@@ -39,7 +39,8 @@ val_pipeline = [
 ]
 train_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(type="OCRDataset", pipeline=train_pipeline),
+    batch_sampler=dict(type="PageBatches"),
+    dataset=dict(type="PageDataset", pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,

@@ -49,6 +49,7 @@ def build_config(
         loader.num_workers = machine.workers
         loader.persistent_workers = machine.workers > 0
     config.train_dataloader.batch_size = training.batch_size
+    config.train_dataloader.batch_sampler.epochs = training.epochs
     if training.learning_rate is not None:
         config.optim_wrapper.optimizer.lr = training.learning_rate
     if machine.amp is not None:
@@ -63,7 +64,7 @@ def build_config(
     if stage is Stage.DETECTION:
         _place_pages(config, data)
     else:
-        _place_lines(config, data, training.epochs)
+        _place_lines(config, data)
     return config
 
 
@@ -89,11 +90,10 @@ def _place_pages(config: Config, data: TrainingData) -> None:
             step.scale = (config.long_side, config.long_side)
 
 
-def _place_lines(config: Config, data: TrainingData, epochs: int) -> None:
+def _place_lines(config: Config, data: TrainingData) -> None:
     for loader, name in ((config.train_dataloader, "train"), (config.val_dataloader, "val")):
         loader.dataset.path = str(data.dataset / "recognition" / f"{name}.lmdb")
         loader.dataset.reading = config.reading
-    config.train_dataloader.batch_sampler.epochs = epochs
     set_dictionary(config, data.dictionary)
 
 
