@@ -83,11 +83,13 @@ def stage_context(
     train = Train.model_validate(settings)
     own_test = TestSpec(id="t1") if test else None
     folder = test or (run.test if stage is Stage.TEST else None)
+    init_from = settings[stage].get("initFrom") if stage in settings else None
     reporter = Reporter(stage, "run", run, folder, own_test=own_test is not None)
     try:
         yield StageContext(
             input=StageInput(project_id="numbers", train=train, test=own_test),
             run=run,
+            init=run.path.parent / init_from if init_from else None,
             test=folder,
             reporter=reporter,
             pod_uid="this-process",
@@ -176,24 +178,24 @@ def test_batches_hold_every_line_once_and_short_texts_come_first(run: RunFolder)
     compat.install()
     from mmengine.dataset import DefaultSampler
 
-    from ocr_trainer.training.lines import LineDataset, WidthBatchSampler
+    from ocr_trainer.training.lines import LineDataset, LineKey, WidthBatchSampler
 
     reading = {"height": 32, "step": 32, "widest": 480, "squeeze": 0.7, "pad_x": 0.15, "pad_y": 0.1}
     lines = LineDataset(str(run.dataset / "recognition" / "train.lmdb"), reading, training=True)
     sampler = DefaultSampler(lines, shuffle=True, seed=0)
     batches = WidthBatchSampler(sampler, 8, training=True, curriculum=0.5, epochs=4)
 
-    def epoch(number: int) -> list[list[tuple[int, int]]]:
+    def epoch(number: int) -> list[list[LineKey]]:
         sampler.set_epoch(number)
         return list(batches)
 
     full, short = epoch(3), epoch(0)
-    assert sorted(index for batch in full for index, _ in batch) == list(range(len(lines)))
-    assert all(len({width for _, width in batch}) == 1 for batch in full)
+    assert sorted(key.index for batch in full for key in batch) == list(range(len(lines)))
+    assert all(len({key.width for key in batch}) == 1 for batch in full)
     assert epoch(3) == full != epoch(2)
     assert sum(map(len, short)) == len(lines)  # the shortest half, twice
     longest = sorted(map(len, lines.texts))[len(lines) // 2]
-    assert all(len(lines.texts[index]) <= longest for batch in short for index, _ in batch)
+    assert all(len(lines.texts[key.index]) <= longest for batch in short for key in batch)
 
 
 class SignalAfter:

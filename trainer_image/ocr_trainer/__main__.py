@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ocr_contract.exit_codes import ExitCode
-from ocr_contract.stage_input import RUN_MOUNT, TEST_MOUNT
+from ocr_contract.stage_input import INIT_MOUNT, RUN_MOUNT, TEST_MOUNT
 from ocr_contract.stages import Stage
 from ocr_trainer.errors import TrainerError
 
@@ -69,6 +69,7 @@ def _build_parser() -> argparse.ArgumentParser:
     stage.add_argument("name", type=Stage, choices=list(Stage), metavar="|".join(Stage))
     stage.add_argument("--run-folder", type=Path, default=Path(RUN_MOUNT), help="default: %(default)s")
     stage.add_argument("--test-folder", type=Path, default=Path(TEST_MOUNT), help="default: %(default)s")
+    stage.add_argument("--init-folder", type=Path, default=Path(INIT_MOUNT), help="default: %(default)s")
     stage.set_defaults(action=_stage)
     return parser
 
@@ -88,7 +89,7 @@ def _check(parsed: argparse.Namespace) -> int:
 def _stage(parsed: argparse.Namespace) -> int:
     from ocr_trainer.pod import run_in_pod
 
-    return run_in_pod(parsed.name, os.environ, parsed.run_folder, parsed.test_folder)
+    return run_in_pod(parsed.name, os.environ, parsed.run_folder, parsed.test_folder, parsed.init_folder)
 
 
 if __name__ == "__main__":

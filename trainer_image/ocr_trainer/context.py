@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from ocr_contract.names import run_hash
 from ocr_contract.stage_input import StageInput
@@ -23,6 +24,8 @@ class StageContext:
     stop: threading.Event
     """Set on SIGTERM and on Ctrl-C: write a checkpoint and raise Interrupted."""
     progress: Progress
+    init: Path | None = None
+    """The folder that the training's `initFrom` names (`init_subpath`); for prepare the recogniser's."""
 
     @property
     def run_key(self) -> str:

@@ -25,10 +25,12 @@ def execute(
     stop: threading.Event,
     progress: Progress,
     apply: Apply | None,
+    init: Path | None = None,
 ) -> None:
     """Run it; whatever it raises goes on to the caller, after the platform's status says so.
 
-    own_test: the folder of a test of its own; None for the stages of a run.
+    own_test: the folder of a test of its own; None for the stages of a run. init: the folder that the
+    training's initFrom names.
     """
     test = own_test or (run.test if given.train.run_test else None)
     run_key = given.test.id if given.test else run_hash(given.train.id, given.train.revision)
@@ -36,7 +38,7 @@ def execute(
     try:
         # Imported now: two of the stages bring torch, which --help and the data checks do without.
         module = importlib.import_module(f"ocr_trainer.stages.{stage}")
-        module.run(StageContext(given, run, test, reporter, pod_uid, stop, progress))
+        module.run(StageContext(given, run, test, reporter, pod_uid, stop, progress, init))
         if stage is (Stage.TEST if test else Stage.PACKAGE):
             reporter.word(Word.SUCCEEDED)
     except Interrupted:

@@ -1,6 +1,7 @@
 """How a line of text becomes a picture for the recogniser: the one rule for training and testing alike."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,12 +28,21 @@ class LineShape:
     """Kept left and right of the text, in its heights."""
     pad_y: float
 
-    def bucket(self, text_width: float, text_height: float, stretch: float = 1.0) -> int:
+    def bucket(self, text_width: float, text_height: float) -> int:
         """The picture's width in pixels for a text of that size."""
-        pads = 2 * self.pad_x * text_height
-        aspect = (text_width + pads) / max(text_height * (1 + 2 * self.pad_y), 1.0)
-        steps = -(-aspect * self.height * self.squeeze * stretch // self.step)
-        return int(min(max(steps, 1) * self.step, self.widest))
+        return int(self.buckets(np.array(text_width), np.array(text_height)))
+
+    def buckets(
+        self,
+        text_widths: NDArray[Any],
+        text_heights: NDArray[Any],
+        stretch: float | NDArray[np.float64] = 1.0,
+    ) -> NDArray[np.int64]:
+        """The same for many texts at once."""
+        pads = 2 * self.pad_x * text_heights
+        aspects = (text_widths + pads) / np.maximum(text_heights * (1 + 2 * self.pad_y), 1.0)
+        steps = np.ceil(aspects * self.height * self.squeeze * stretch / self.step)
+        return np.asarray(np.minimum(np.maximum(steps, 1) * self.step, self.widest), np.int64)
 
     def cut(self, crop: Crop, shares: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)) -> Image:
         """The line with its padding; `shares`: of the padding left, top, right, bottom (< 0: cuts in)."""

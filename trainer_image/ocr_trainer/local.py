@@ -19,7 +19,7 @@ from ocr_contract.resource import API_VERSION, KIND
 from ocr_contract.spec import OcrProjectSpec
 from ocr_contract.stage_input import StageInput
 from ocr_contract.stages import TRAIN_STAGES, Stage
-from ocr_contract.volume import RunFolder, TestFolder, check_id, test_subpath, train_subpath
+from ocr_contract.volume import RunFolder, TestFolder, check_id, init_subpath, test_subpath, train_subpath
 from ocr_trainer.errors import BadConfiguration, BadData, WrongCall
 from ocr_trainer.execution import execute
 from ocr_trainer.pod import keep_log
@@ -58,10 +58,22 @@ def run_project(manifest: Path, root: Path) -> int:
     for number, (stage, stage_input, own_test) in enumerate(stages, start=1):
         console.print(f"[bold]{number}/{len(stages)} {_TITLES[stage]}[/bold]")
         execute(
-            stage, stage_input, run, own_test, pod_uid=uid, stop=stop, progress=BarProgress(), apply=None
+            stage, stage_input, run, own_test, pod_uid=uid, stop=stop, progress=BarProgress(), apply=None,
+            init=init_folder(root, stage_input, stage),
         )  # fmt: skip
     print_summary(run, [folder for _, _, folder in stages if folder])
     return ExitCode.DONE
+
+
+def init_folder(root: Path, given: StageInput, stage: Stage) -> Path | None:
+    """What the stage's `initFrom` names; the data must fit the recogniser's, so prepare is shown that one."""
+    trainings = {
+        Stage.PREPARE: given.train.recognition,
+        Stage.DETECTION: given.train.detection,
+        Stage.RECOGNITION: given.train.recognition,
+    }
+    init_from = trainings[stage].init_from if stage in trainings else None
+    return root / init_subpath(given.project_id, init_from) if init_from else None
 
 
 def read_manifest(path: Path) -> StageInput:

@@ -30,7 +30,9 @@ _LONGEST_MESSAGE = 2048
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def run_in_pod(stage: Stage, environ: Mapping[str, str], run_mount: Path, test_mount: Path) -> int:
+def run_in_pod(
+    stage: Stage, environ: Mapping[str, str], run_mount: Path, test_mount: Path, init_mount: Path
+) -> int:
     """Run the stage; the exit code."""
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     termination_log = Path(environ.get(TERMINATION_LOG_VARIABLE, _TERMINATION_LOG))
@@ -46,6 +48,7 @@ def run_in_pod(stage: Stage, environ: Mapping[str, str], run_mount: Path, test_m
             stage, given, run, own_test,
             pod_uid=environ.get(POD_UID_VARIABLE) or str(uuid.uuid4()),
             stop=stop, progress=LogProgress(), apply=apply,
+            init=init_mount if init_mount.is_dir() else None,
         )  # fmt: skip
     except Interrupted as error:
         logger.info("Stopped %s: %s", stage, error.message)

@@ -177,8 +177,11 @@ class CheckpointKeeper(Hook):  # type: ignore[misc]
         fingerprint: str,
         stop: threading.Event,
         check_owner: Callable[[], None],
+        characters: list[str] | None,
     ) -> None:
+        """characters: the recogniser's dictionary, kept with the weights that know it."""
         self._kind, self._folder, self._fingerprint = kind, folder, fingerprint
+        self._characters = {"characters": characters} if characters is not None else {}
         self._stop, self._check_owner = stop, check_owner
         self._saved_at = time.monotonic()
         self._best: tuple[float, ...] = ()
@@ -196,9 +199,9 @@ class CheckpointKeeper(Hook):  # type: ignore[misc]
         meta = checkpoint.get("meta", {})
         loop = runner.train_loop
         if meta.get("run") == self._fingerprint and isinstance(loop, ResumableEpochLoop):
-            loop.batches_done, epoch = int(meta["batches_done"]), int(meta["epoch"])
+            loop.batches.begin, epoch = int(meta["batches_done"]), int(meta["epoch"])
             due = epoch % loop.val_interval == 0 or epoch == loop.max_epochs
-            ended = epoch > 0 and not loop.batches_done
+            ended = epoch > 0 and not loop.batches.begin
             loop.validation_due = ended and due and epoch not in self.validated
 
     def after_train_iter(
@@ -234,7 +237,10 @@ class CheckpointKeeper(Hook):  # type: ignore[misc]
         record = {"epoch": runner.epoch, **plain(found)}
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-        meta = {"epoch": runner.epoch, "iter": runner.iter, "run": self._fingerprint, "metrics": record}
+        meta = {
+            "epoch": runner.epoch, "iter": runner.iter, "run": self._fingerprint, "metrics": record,
+            **self._characters,
+        }  # fmt: skip
         buffer = io.BytesIO()
         torch.save({"meta": meta, "state_dict": weights}, buffer)
         replace_bytes(self._folder / "best.pth", buffer.getvalue(), durable=True)
@@ -245,6 +251,7 @@ class CheckpointKeeper(Hook):  # type: ignore[misc]
     def _save_last(self, runner: Runner, *, epoch: int, iterations: int, batches_done: int) -> None:
         self._check_owner()
         meta = {"epoch": epoch, "iter": iterations, "batches_done": batches_done, "run": self._fingerprint}
+        meta |= self._characters
         replace_checkpoint(
             self._folder / "last.pth",
             lambda path: runner.save_checkpoint(str(path.parent), path.name, meta=meta),

@@ -1,8 +1,11 @@
-"""Lines of text for the recogniser: read from LMDB, batched by width, varied each time they are seen."""
+"""Lines of text for the recogniser: read from LMDB, batched by width, varied each time they are seen.
+
+How a line is varied follows from its key's seed alone (see `batches`).
+"""
 
 import json
-import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +16,29 @@ import torch
 from mmengine.structures import LabelData
 from mmocr.registry import DATA_SAMPLERS, DATASETS
 from mmocr.structures import TextRecogDataSample
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ocr_trainer.dataset.crops import Crop
 from ocr_trainer.line_shape import Image, LineShape, lines_in_batch
+from ocr_trainer.training.batches import EpochBatches, draw_seeds, in_batches
 
 _STRETCH = (0.9, 1.15)
 """A line's width in training varies by this."""
 
 
+@dataclass(frozen=True, slots=True)
+class LineKey:
+    index: int
+    width: int
+    """The picture's, in pixels."""
+    seed: int = 0
+    """Of the line's variation in training."""
+
+
 @DATASETS.register_module()
 class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
-    """Lines of one LMDB; an item is asked for by (index, width) and comes as mmocr's models expect it."""
+    """Lines of one LMDB; an item is asked for by its LineKey and comes as mmocr's models expect it."""
 
     def __init__(self, path: str, reading: dict[str, Any], training: bool) -> None:
         self._path, self._shape, self._training = path, LineShape(**reading), training
@@ -34,25 +48,27 @@ class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
             count = int(transaction.get(b"num-samples"))
             labels = [json.loads(transaction.get(b"label-%09d" % (i + 1))) for i in range(count)]
         self.texts: list[str] = [label["text"] for label in labels]
-        self._boxes: list[tuple[int, int, int, int]] = [tuple(label["box"]) for label in labels]
+        self._boxes = np.array([label["box"] for label in labels], np.int64).reshape(-1, 4)
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def width(self, index: int, stretch: float = 1.0) -> int:
-        """The line's bucket in pixels."""
-        x0, y0, x1, y1 = self._boxes[index]
-        return self._shape.bucket(x1 - x0, y1 - y0, stretch)
+    def widths(self, indexes: NDArray[np.int64], stretch: float | NDArray[np.float64] = 1.0) -> list[int]:
+        """The lines' buckets in pixels."""
+        x0, y0, x1, y1 = self._boxes[indexes].T
+        widths: list[int] = self._shape.buckets(x1 - x0, y1 - y0, stretch).tolist()
+        return widths
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        index, width = key
-        crop = Crop(self._image(index), self._boxes[index])
+    def __getitem__(self, key: LineKey) -> dict[str, Any]:
+        x0, y0, x1, y1 = self._boxes[key.index].tolist()
+        crop = Crop(self._image(key.index), (x0, y0, x1, y1))
         if self._training:
-            left, top, right, bottom = (random.uniform(-0.2, 1.6) for _ in range(4))
-            line = vary(self._shape.cut(crop, (left, top, right, bottom)))
+            rng = np.random.default_rng(key.seed)
+            left, top, right, bottom = rng.uniform(-0.2, 1.6, 4).tolist()
+            line = vary(self._shape.cut(crop, (left, top, right, bottom)), rng)
         else:
             line = self._shape.cut(crop)
-        return pack(self._shape.resize(line, width), self.texts[index])
+        return pack(self._shape.resize(line, key.width), self.texts[key.index])
 
     def _image(self, index: int) -> Image:
         # Opened where it is read: an LMDB environment must not be carried over a fork.
@@ -75,68 +91,73 @@ def pack(picture: Image, text: str | None = None) -> dict[str, Any]:
     return {"inputs": torch.from_numpy(picture.transpose(2, 0, 1).copy()), "data_samples": sample}
 
 
-def vary(line: Image) -> Image:
+def vary(line: Image, rng: np.random.Generator) -> Image:
     """Shear, coarser resolution, contrast and noise, each now and then; .2 ms a line."""
     height, width = line.shape[:2]
-    if random.random() < 0.5:
-        lean, climb = random.uniform(-0.15, 0.15), random.uniform(-0.08, 0.08) * height / width
+    if rng.random() < 0.5:
+        lean, climb = rng.uniform(-0.15, 0.15), rng.uniform(-0.08, 0.08) * height / width
         shear = np.array([[1, lean, -lean * height / 2], [climb, 1, -climb * width / 2]])
         line = np.asarray(cv2.warpAffine(line, shear, (width, height), borderMode=cv2.BORDER_REPLICATE))
-    if random.random() < 0.3:
-        coarse = random.uniform(0.5, 0.9)
+    if rng.random() < 0.3:
+        coarse = rng.uniform(0.5, 0.9)
         size = (max(4, int(width * coarse)), max(4, int(height * coarse)))
         line = np.asarray(cv2.resize(line, size, interpolation=cv2.INTER_AREA))
-    if random.random() < 0.5:
-        contrast = random.uniform(0.6, 1.4)
-        tones = np.arange(256) * contrast + random.uniform(-40, 40) + 128 * (1 - contrast)
+    if rng.random() < 0.5:
+        contrast = rng.uniform(0.6, 1.4)
+        tones = np.arange(256) * contrast + rng.uniform(-40, 40) + 128 * (1 - contrast)
         line = np.asarray(cv2.LUT(line, np.clip(tones, 0, 255).astype(np.uint8)))
-    if random.random() < 0.2:
-        noise = np.random.normal(0, 12, line.shape).astype(np.int16)
+    if rng.random() < 0.2:
+        noise = rng.normal(0, 12, line.shape).astype(np.int16)
         line = np.clip(line + noise, 0, 255).astype(np.uint8)
     return line
 
 
 @DATA_SAMPLERS.register_module()
-class WidthBatchSampler:
-    """Batches of (index, width) of one width each, of about as many pixels each.
+class WidthBatchSampler(EpochBatches):
+    """Batches of lines of one width each, of about as many pixels each.
 
     batch_size: lines in a batch of the median width. In training widths vary, batches come in random order,
     and for the first `curriculum` of all epochs only short texts are read (the shortest half, then more and
-    more; drawn as often as an epoch has lines), because CTC learns to align on them. Everything follows from
-    the seed and the epoch, so that a resumed epoch has the same batches.
+    more; drawn as often as an epoch has lines), because CTC learns to align on them.
     """
 
     def __init__(
         self, sampler: Any, batch_size: int, training: bool, curriculum: float = 0.0, epochs: int = 1
     ) -> None:
-        self.sampler, self._batch_size, self._training = sampler, batch_size, training
-        self._curriculum, self._epochs = curriculum, epochs
+        super().__init__(sampler, epochs)
+        self._batch_size, self._training, self._curriculum = batch_size, training, curriculum
         self._dataset: LineDataset = sampler.dataset
-        widths = [self._dataset.width(index) for index in range(len(self._dataset))]
-        self._median_width = float(np.median(widths))
+        self._median_width = float(np.median(self._dataset.widths(np.arange(len(self._dataset)))))
         self._by_length = np.argsort([len(text) for text in self._dataset.texts], kind="stable")
-        self._length = len(self._group(dict(enumerate(widths))))
 
-    def __len__(self) -> int:
-        """Batches of an epoch that reads every line; one of the first epochs may have fewer."""
-        return self._length
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        if not self._training:
-            yield from self._group({index: self._dataset.width(index) for index in self.sampler})
+    def __iter__(self) -> Iterator[list[LineKey]]:
+        if self._training:
+            yield from super().__iter__()
             return
-        rng = np.random.default_rng((self.sampler.seed, self.sampler.epoch))
-        batches: list[list[tuple[int, int]]] = []
-        indexes = [int(index) for index in rng.permutation(self._lines(self.sampler.epoch))]
-        # A line that is drawn twice is read twice: each round is grouped by itself.
-        for begin in range(0, len(self._dataset), max(len(indexes), 1)):
-            stretches = rng.uniform(*_STRETCH, len(indexes))
-            some = zip(indexes[: len(self._dataset) - begin], stretches, strict=False)
-            batches += self._group({i: self._dataset.width(i, float(s)) for i, s in some})
-        for position in rng.permutation(len(batches)):
-            yield batches[position]
+        # A rank's own share; figures are counted, so ranks need not have as many.
+        indexes = np.arange(self.sampler.rank, len(self._dataset), self.sampler.world_size)
+        widths = self._dataset.widths(indexes)
+        yield from self._group([LineKey(*key) for key in zip(indexes.tolist(), widths, strict=True)])
 
-    def _lines(self, epoch: int) -> Any:
+    def batches(self, epoch: int) -> list[list[LineKey]]:
+        indexes, widths, rng = self._draw(epoch)
+        seeds = draw_seeds(rng, len(indexes))
+        keys = [LineKey(*key) for key in zip(indexes.tolist(), widths, seeds, strict=True)]
+        batches = self._group(keys)
+        return [batches[position] for position in rng.permutation(len(batches))]
+
+    def count(self, epoch: int) -> int:
+        widths, lines = np.unique(self._draw(epoch)[1], return_counts=True)
+        return sum(-(-int(n) // self._size(int(w))) for w, n in zip(widths, lines, strict=True))
+
+    def _draw(self, epoch: int) -> tuple[NDArray[np.int64], list[int], np.random.Generator]:
+        """The epoch's lines, their widths, and the generator for what else it draws."""
+        rng = np.random.default_rng((self.sampler.seed, epoch))
+        indexes = np.resize(rng.permutation(self._lines(epoch)), len(self._dataset))
+        stretches = rng.uniform(*_STRETCH, len(indexes))
+        return indexes, self._dataset.widths(indexes, stretches), rng
+
+    def _lines(self, epoch: int) -> NDArray[np.int64]:
         """Indexes of the lines that are read in this epoch."""
         done = epoch / self._epochs
         if done >= self._curriculum:
@@ -144,12 +165,15 @@ class WidthBatchSampler:
         share = 0.5 + 0.5 * done / self._curriculum
         return self._by_length[: max(1, int(len(self._by_length) * share))]
 
-    def _group(self, widths: dict[int, int]) -> list[list[tuple[int, int]]]:
-        buckets: dict[int, list[tuple[int, int]]] = {}
-        for index, width in widths.items():
-            buckets.setdefault(width, []).append((index, width))
-        batches = []
-        for width, lines in sorted(buckets.items()):
-            size = lines_in_batch(self._batch_size, self._median_width, width)
-            batches += [lines[begin : begin + size] for begin in range(0, len(lines), size)]
-        return batches
+    def _size(self, width: int) -> int:
+        return lines_in_batch(self._batch_size, self._median_width, width)
+
+    def _group(self, keys: list[LineKey]) -> list[list[LineKey]]:
+        buckets: dict[int, list[LineKey]] = {}
+        for key in keys:
+            buckets.setdefault(key.width, []).append(key)
+        return [
+            batch
+            for width, lines in sorted(buckets.items())
+            for batch in in_batches(lines, self._size(width))
+        ]

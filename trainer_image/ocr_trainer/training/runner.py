@@ -11,6 +11,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from ocr_trainer.training.batches import EpochBatches, mix
+
 
 class StageRunner(Runner):  # type: ignore[misc]
     """Writes its log into the run's record.log and leaves nothing else behind."""
@@ -55,10 +57,13 @@ class StageRunner(Runner):  # type: ignore[misc]
 class ResumableEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
     """Goes on inside an epoch where the last process stopped, and makes up for a validation it missed."""
 
-    batches_done = 0
-    """Of the running epoch, by an earlier process."""
     validation_due = False
     """The epoch that ended last was to be validated, and wasn't."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.batches: EpochBatches = self.dataloader.batch_sampler
+        self._max_iters = self.batches.steps()  # the first epochs may have fewer batches than the others
 
     def run(self) -> Any:
         self.runner.call_hook("before_train")
@@ -74,12 +79,24 @@ class ResumableEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
     def run_epoch(self) -> None:
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        for index, batch in enumerate(self.dataloader):
-            if index >= self.batches_done:
-                self.run_iter(index, batch)
-        self.batches_done = 0
+        for index, batch in enumerate(self.dataloader, start=self.batches.begin):
+            self.run_iter(index, batch)
+        self.batches.begin = 0
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+
+
+class DrawByIteration(Hook):  # type: ignore[misc]
+    """Dropout and whatever else a model draws follow from seed, rank and iteration alone.
+
+    So a resumed training goes on exactly, with nothing to be kept, however data were loaded in between.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        del batch_idx, data_batch
+        torch.manual_seed(mix(runner.seed, runner.rank, runner.iter))
 
 
 class PlainCheckpointHook(Hook):  # type: ignore[misc]

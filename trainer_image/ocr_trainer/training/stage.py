@@ -15,6 +15,7 @@ from ocr_trainer.errors import BadConfiguration, BadData
 from ocr_trainer.machine import Machine, let_waiting_threads_sleep, this_machine
 from ocr_trainer.owner import Owner
 from ocr_trainer.presets import preset_path
+from ocr_trainer.training.initial_weights import initial_weights, read_characters
 from ocr_trainer.training.kinds import DETECTION, Kind
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,10 @@ def _run(
     from ocr_trainer import compat
 
     compat.install()
-    from ocr_trainer.training import detector_parts, lines, recogniser_parts  # noqa: F401  registers them
+    from ocr_trainer.training import detector_parts, lines, pages, recogniser_parts  # noqa: F401  registers them
     from ocr_trainer.training.configuration import TrainingData, build_config
     from ocr_trainer.training.hooks import CheckpointKeeper, StatusHook, validated_epochs
-    from ocr_trainer.training.runner import PlainCheckpointHook, StageRunner
+    from ocr_trainer.training.runner import DrawByIteration, PlainCheckpointHook, StageRunner
 
     folder = context.run.stage(kind.stage)
     machine = this_machine()
@@ -68,15 +69,16 @@ def _run(
     if last.exists():
         config.resume, config.load_from = True, str(last)
     elif training.init_from:
-        config.load_from = str(_initial_weights(context, kind, training.init_from))
+        config.load_from = str(initial_weights(context, kind, training.init_from, data.dictionary))
     # mmengine keeps loggers by this name, and names by the second: two trainings in one process may share it.
     config.experiment_name = f"{kind.stage}-{uuid.uuid4().hex[:8]}"
     runner = _create_runner(StageRunner, config, context.run.record_log, kind, training)
-    keeper = CheckpointKeeper(kind, folder, fingerprint, context.stop, check_owner)
+    characters = None if kind is DETECTION else read_characters(data.dictionary)
+    keeper = CheckpointKeeper(kind, folder, fingerprint, context.stop, check_owner, characters)
     status = StatusHook(kind, update, context.reporter.word, context.progress, folder / "curves.jsonl")
     if best := _read_json(folder / "metrics.json"):
         keeper.resume_best(best)
-    for hook in (PlainCheckpointHook(), status, keeper):
+    for hook in (DrawByIteration(), PlainCheckpointHook(), status, keeper):
         runner.register_hook(hook)
     keeper.validated = validated_epochs(folder / "curves.jsonl", kind)
     try:
@@ -131,17 +133,6 @@ def _belongs(checkpoint: Path, fingerprint: str) -> bool:
         return False
     loaded = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     return bool(loaded["meta"].get("run") == fingerprint)
-
-
-def _initial_weights(context: StageContext, kind: Kind, train_id: str) -> Path:
-    best = context.run.path.parent / train_id / "work" / kind.stage / "best.pth"
-    if not best.is_file():
-        raise BadConfiguration(
-            f"{kind.stage}.initFrom: run {train_id!r} of this project has no trained model "
-            f"(work/{kind.stage}/best.pth is missing)",
-            reason="NoInitialWeights",
-        )
-    return best
 
 
 def _report_done(
