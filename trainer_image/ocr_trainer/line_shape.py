@@ -41,7 +41,15 @@ class LineShape:
         """The same for many texts at once."""
         pads = 2 * self.pad_x * text_heights
         aspects = (text_widths + pads) / np.maximum(text_heights * (1 + 2 * self.pad_y), 1.0)
-        steps = np.ceil(aspects * self.height * self.squeeze * stretch / self.step)
+        return self._widths(aspects * stretch)
+
+    def width_of(self, line: Image) -> int:
+        """The picture's width for a line that is cut out already, its padding included."""
+        height, width = line.shape[:2]
+        return int(self._widths(np.array(width / height)))
+
+    def _widths(self, aspects: NDArray[np.float64]) -> NDArray[np.int64]:
+        steps = np.ceil(aspects * self.height * self.squeeze / self.step)
         return np.asarray(np.minimum(np.maximum(steps, 1) * self.step, self.widest), np.int64)
 
     def cut(self, crop: Crop, shares: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)) -> Image:
