@@ -6,29 +6,18 @@ A quarter of ResNet-18's width and crops of 320 pixels: .34 s an iteration witho
 _base_ = ["_base_dbnet.py"]
 
 model = dict(
-    backbone=dict(
-        type="mmdet.ResNet",
-        depth=18,
-        base_channels=16,
-        stem_channels=16,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
-        norm_cfg=dict(type="BN", requires_grad=True),
-        norm_eval=False,
-        style="pytorch",
-    ),
+    backbone=dict(depth=18, base_channels=16, stem_channels=16),
     neck=dict(in_channels=[16, 32, 64, 128], lateral_channels=64, out_channels=16),
     det_head=dict(in_channels=64),
 )
 train_pipeline = [
-    dict(type="CachedPage", megabytes=1024),
+    dict(type="CachedPage", megabytes="auto"),
     dict(type="LoadOCRAnnotations", with_bbox=True, with_polygon=True, with_label=True),
     dict(type="PageCrop", size=320, long_side=(700, 1150)),
     dict(type="PackTextDetInputs", meta_keys=("img_path", "ori_shape", "img_shape")),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=14)
+made_for = dict(epochs=14, batch_size=4)
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=6e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.03, end=1, by_epoch=True, convert_to_iter_based=True),

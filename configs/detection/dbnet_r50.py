@@ -7,20 +7,10 @@ project; with few images and no such run expect to need more epochs than a pretr
 _base_ = ["_base_dbnet.py"]
 
 model = dict(
-    backbone=dict(
-        type="mmdet.ResNet",
-        depth=50,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
-        norm_cfg=dict(type="BN", requires_grad=True),
-        norm_eval=False,
-        style="pytorch",
-    ),
-    neck=dict(in_channels=[256, 512, 1024, 2048], lateral_channels=256),
-    det_head=dict(in_channels=256),
+    backbone=dict(depth=50),
+    neck=dict(in_channels=[256, 512, 1024, 2048]),
 )
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=50)
+made_for = dict(epochs=50, batch_size=4)
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-3), clip_grad=dict(max_norm=5.0))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, end=1, by_epoch=True, convert_to_iter_based=True),

@@ -4,30 +4,16 @@
 CTC needs long to leave its all-blank start with it.
 """
 
-_base_ = ["_base_lines.py"]
+_base_ = ["_base_ctc.py"]
 
 model = dict(
     type="CRNN",
-    preprocessor=None,
     backbone=dict(type="SlimVGG", width=0.25),
     encoder=None,
-    decoder=dict(
-        type="CRNNDecoder",
-        in_channels=128,
-        rnn_flag=False,
-        # zero_infinity: one line with more characters than steps would make the whole batch's loss infinite.
-        module_loss=dict(type="CTCModuleLoss", zero_infinity=True),
-        postprocessor=dict(type="BatchedCTCPostprocessor"),
-        dictionary=dict(type="Dictionary", dict_file="", with_padding=True, with_unknown=False),
-    ),
+    decoder=dict(type="CRNNDecoder", in_channels=128, rnn_flag=False),
 )
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=8)
-optim_wrapper = dict(
-    type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=2.5e-3, betas=(0.9, 0.99), weight_decay=0.01),
-    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
-    clip_grad=dict(max_norm=5.0),
-)
+made_for = dict(epochs=8, batch_size=8)  # the learning rate is scaled from this batch
+optim_wrapper = dict(optimizer=dict(lr=2.5e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.02, end=0.4, by_epoch=True, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", T_max=8, eta_min=2.5e-5, end=8, by_epoch=True, convert_to_iter_based=True),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ocr_trainer.memory import usable_memory
+
 _SHARED_MEMORY = Path("/dev/shm")
 _SHARED_MEMORY_NEEDED = 256 << 20
 
@@ -29,7 +31,11 @@ class Machine:
     """Loader processes: 0 or 2 (one is slower than none, and two need processors of their own)."""
     device: Literal["cpu", "cuda"] = "cpu"
     amp: Literal["float16", "bfloat16"] | None = None
-    """Mixed precision, on an accelerator only: without native bf16 a CPU is slower with it."""
+    """Mixed precision, where the hardware computes it: elsewhere a CPU is slower with it."""
+    memory: int = 0
+    """Bytes that all its processes together may use."""
+    processes: int = 1
+    """Of one training: one for each GPU."""
 
 
 def let_waiting_threads_sleep() -> None:
@@ -47,7 +53,17 @@ def this_machine() -> Machine:
     count = processors()
     roomy = _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free >= _SHARED_MEMORY_NEEDED
     workers = 2 if count >= 4 and roomy else 0
+    memory = usable_memory()
     if not torch.cuda.is_available():
-        return Machine(threads=count, workers=workers)
-    amp: Literal["float16", "bfloat16"] = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    return Machine(threads=count, workers=workers, device="cuda", amp=amp)
+        amp: Literal["float16", "bfloat16"] | None = "bfloat16" if _cpu_has_bf16() else None
+        return Machine(threads=count, workers=workers, amp=amp, memory=memory)
+    amp = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return Machine(threads=count, workers=workers, device="cuda", amp=amp, memory=memory)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bf16 itself; emulated, it is ten times slower than float32."""
+    import torch
+
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))

@@ -1,9 +1,11 @@
 """From a preset and the user's settings to the complete mmengine configuration: a pure function.
 
-A preset is a training of a certain length; asked for another, its schedule is stretched. The user's dotted
-overrides come last.
+A preset is a training of a certain length and batch (`made_for`); asked for another length its schedule is
+stretched, asked for another batch its learning rate is scaled. What the machine decides comes after what the
+user asks for; the user's dotted overrides come last.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,15 @@ from ocr_contract.spec import Training
 from ocr_contract.stages import Stage
 from ocr_trainer.errors import BadConfiguration
 from ocr_trainer.machine import Machine
+from ocr_trainer.training.overrides import apply_overrides
 
 _FEWEST_LINES_SHARE = 8
 """A batch of the narrowest lines holds about this many times `batchSize`."""
 _SLOWEST_DECODER_STEPS = 200
 """Positions that NRTR's decoder has."""
+_CACHE_SHARE = 4
+"""A quarter of the memory may hold decoded pages; model, loaders and the volume's own cache need the rest."""
+_LINEAR_OPTIMIZERS = ("SGD",)
 
 
 @dataclass(frozen=True)
@@ -41,53 +47,93 @@ class TrainingData:
 def build_config(
     stage: Stage, preset: Path, training: Training, data: TrainingData, machine: Machine, work_dir: Path
 ) -> Config:
-    """The configuration of one training; BadConfiguration if an override doesn't fit."""
+    """The configuration of one training; BadConfiguration if an override doesn't fit.
+
+    `batchSize` 0 is the preset's own; who knows what fits a GPU puts that in its place before.
+    """
     config = Config.fromfile(str(preset))
-    _set_length(config, training, data)
+    batch_size = training.batch_size or config.made_for.batch_size
+    _set_length(config, training, batch_size, data)
+    _set_rate(config, training, batch_size * machine.processes)
     for name in ("train_dataloader", "val_dataloader"):
         loader = config[name]
         loader.num_workers = machine.workers
         loader.persistent_workers = machine.workers > 0
-    config.train_dataloader.batch_size = training.batch_size
+    config.train_dataloader.batch_size = batch_size
     config.train_dataloader.batch_sampler.epochs = training.epochs
-    if training.learning_rate is not None:
-        config.optim_wrapper.optimizer.lr = training.learning_rate
-    if machine.amp is not None:
-        config.optim_wrapper.type = "AmpOptimWrapper"
-        config.optim_wrapper.dtype = machine.amp
     for decoder in _holding(config.model.to_dict(), "max_seq_len"):
         limit = min(data.longest_text + 1, _SLOWEST_DECODER_STEPS)
         config.merge_from_dict({f"model.{decoder}max_seq_len": limit})
+    for copied in ("train_pipeline", "val_pipeline"):  # into the loaders; overriding these would do nothing
+        config.pop(copied, None)
     config.work_dir = str(work_dir)
     config.experiment_name = str(stage)
-    _apply_overrides(config, stage, training.overrides)
+    apply_overrides(config, f"{stage}.overrides", training.overrides)
+    _use_precision(config, stage, machine)
     if stage is Stage.DETECTION:
-        _place_pages(config, data)
+        _place_pages(config, data, machine)
     else:
         _place_lines(config, data)
     return config
 
 
-def _set_length(config: Config, training: Training, data: TrainingData) -> None:
+def _set_length(config: Config, training: Training, batch_size: int, data: TrainingData) -> None:
     """Epochs, validations, and the preset's schedule stretched to them."""
-    made_for = config.train_cfg.max_epochs
     config.train_cfg.max_epochs = training.epochs
     config.train_cfg.val_interval = training.evaluate_every
     # mmengine refuses a phase without a single iteration, which a tiny dataset's share of an epoch may be.
-    shortest = min(1.0, 2 * _FEWEST_LINES_SHARE * training.batch_size / max(data.items, 1))
+    shortest = min(1.0, 2 * _FEWEST_LINES_SHARE * batch_size / max(data.items, 1))
     for scheduler in config.param_scheduler:
         for key in ("end", "T_max"):
             if scheduler.get("by_epoch") and key in scheduler:
-                scheduler[key] = max(scheduler[key] * training.epochs / made_for, shortest)
+                stretched = scheduler[key] * training.epochs / config.made_for.epochs
+                scheduler[key] = max(stretched, shortest)
 
 
-def _place_pages(config: Config, data: TrainingData) -> None:
+def _set_rate(config: Config, training: Training, batch: int) -> None:
+    """The user's learning rate, or the preset's scaled to the batch; the schedule's lowest rate with it."""
+    optimizer = config.optim_wrapper.optimizer
+    factor = rate_factor(optimizer.type, batch / config.made_for.batch_size)
+    if training.learning_rate is not None:
+        factor = training.learning_rate / optimizer.lr
+    optimizer.lr *= factor
+    for scheduler in config.param_scheduler:
+        if "eta_min" in scheduler:
+            scheduler.eta_min *= factor
+
+
+def rate_factor(optimizer: str, times: float) -> float:
+    """How the learning rate changes with a batch so many times as large.
+
+    SGD's rate is proportional to the batch (Goyal et al. 2017, arXiv:1706.02677). Adam divides by the
+    gradient's own size, which falls with the root of the batch, so its rate goes with the root (Malladi et
+    al. 2022, arXiv:2205.10287): proportionally scaled, a GPU's batch would make our presets diverge.
+    """
+    return times if optimizer in _LINEAR_OPTIMIZERS else math.sqrt(times)
+
+
+def _use_precision(config: Config, stage: Stage, machine: Machine) -> None:
+    if config.amp not in ("auto", "off"):
+        raise BadConfiguration(
+            f"{stage}.overrides: 'amp' must be auto or off, not {config.amp!r}", reason="BadOverride"
+        )
+    if config.amp == "auto" and machine.amp is not None and config.optim_wrapper.type == "OptimWrapper":
+        config.optim_wrapper.type = "AmpOptimWrapper" if machine.device == "cuda" else "CpuAmpOptimWrapper"
+        config.optim_wrapper.dtype = machine.amp
+
+
+def _place_pages(config: Config, data: TrainingData, machine: Machine) -> None:
     for loader, name in ((config.train_dataloader, "train"), (config.val_dataloader, "val")):
         loader.dataset.data_root = str(data.root)
         loader.dataset.ann_file = str(data.dataset / "detection" / f"{name}.json")
     for step in config.val_dataloader.dataset.pipeline:
         if step.type == "Resize":
             step.scale = (config.long_side, config.long_side)
+    # Every loader process of every GPU's process keeps pages of its own.
+    caches = max(1, machine.workers) * machine.processes
+    for step in config.train_dataloader.dataset.pipeline:
+        if step.get("megabytes") == "auto":
+            step.megabytes = (machine.memory >> 20) // _CACHE_SHARE // caches
 
 
 def _place_lines(config: Config, data: TrainingData) -> None:
@@ -110,38 +156,3 @@ def _holding(tree: dict[str, Any], key: str, prefix: str = "") -> Iterator[str]:
     for name, value in tree.items():
         if isinstance(value, dict):
             yield from _holding(value, key, f"{prefix}{name}.")
-
-
-def _apply_overrides(config: Config, stage: Stage, overrides: dict[str, Any]) -> None:
-    """Set dotted keys; all but the last part of a key must exist, so that a misspelling is not overlooked."""
-    for key, value in overrides.items():
-        where: Any = config
-        parts = key.split(".")
-        for depth, part in enumerate(parts[:-1]):
-            where = _step(where, part)
-            if where is None:
-                raise _no_such_key(stage, key, ".".join(parts[: depth + 1]))
-        last = parts[-1]
-        if isinstance(where, list):
-            if _step(where, last) is None:
-                raise _no_such_key(stage, key, key)
-        elif not isinstance(where, dict | Config) or (where is config and last not in config):
-            raise _no_such_key(stage, key, key)
-        try:
-            config.merge_from_dict({key: value})
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise BadConfiguration(
-                f"{stage}.overrides: {key!r} can't be set to {value!r}: {error}", reason="BadOverride"
-            ) from error
-
-
-def _step(where: Any, part: str) -> Any:
-    if isinstance(where, list):
-        return where[int(part)] if part.isdigit() and int(part) < len(where) else None
-    return where.get(part) if isinstance(where, dict | Config) else None
-
-
-def _no_such_key(stage: Stage, key: str, missing: str) -> BadConfiguration:
-    return BadConfiguration(
-        f"{stage}.overrides: {key!r} doesn't fit the preset: there is no {missing!r}", reason="BadOverride"
-    )

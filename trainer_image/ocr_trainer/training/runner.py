@@ -34,8 +34,9 @@ class StageRunner(Runner):  # type: ignore[misc]
         return logger
 
     def build_model(self, model: Any) -> Any:
+        built = super().build_model(model)
         # Convolutions are a third faster so, on CPU and GPU.
-        return super().build_model(model).to(memory_format=torch.channels_last)
+        return built.to(memory_format=torch.channels_last) if self.cfg.channels_last else built
 
     def dump_config(self) -> None:
         """The stage writes config.py itself, whole."""

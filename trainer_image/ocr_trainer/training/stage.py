@@ -49,10 +49,9 @@ def _run(
     context: StageContext, kind: Kind, training: Training, preset: Path, dataset: dict[str, Any],
     fingerprint: str, update: Callable[..., None], check_owner: Callable[[], None],
 ) -> None:  # fmt: skip
-    from ocr_trainer import compat
+    from ocr_trainer.training import parts
 
-    compat.install()
-    from ocr_trainer.training import detector_parts, lines, pages, recogniser_parts  # noqa: F401  registers them
+    parts.register()
     from ocr_trainer.training.configuration import TrainingData, build_config
     from ocr_trainer.training.hooks import CheckpointKeeper, StatusHook, validated_epochs
     from ocr_trainer.training.runner import DrawByIteration, PlainCheckpointHook, StageRunner
