@@ -30,6 +30,7 @@ _OF_THE_RUN = (
 """Keys that the run sets itself."""
 _ANY_KEY = ("custom_keys",)
 """Dictionaries whose keys are the user's own (mmengine's paramwise_cfg.custom_keys: parts of the model)."""
+_SIZES = ("scale", "size", "pad_size", "crop_size")
 _LISTED = 12
 
 
@@ -101,10 +102,22 @@ def _set_entry(override: _Override, where: Any, parts: list[str], value: Any) ->
 def _merged(override: _Override, old: Any, parts: list[str], value: Any) -> Any:
     """What is set: a dictionary without a `type` of its own goes into the one that is there."""
     if not isinstance(value, dict) or not isinstance(old, dict) or "type" in value:
-        return value
+        return tuple(value) if isinstance(old, tuple) else _with_tuples(value)
     for key, item in value.items():
         _set_entry(override, old, [*parts, str(key)], item)
     return old
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON has no tuples, and mmcv takes the size of a picture in nothing else."""
+    if isinstance(value, list):
+        return [_with_tuples(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: tuple(item) if key in _SIZES and isinstance(item, list) else _with_tuples(item)
+        for key, item in value.items()
+    }
 
 
 def _check_kind(

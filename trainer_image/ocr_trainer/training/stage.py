@@ -54,6 +54,7 @@ def _run(
     parts.register()
     from ocr_trainer.training.configuration import TrainingData, build_config
     from ocr_trainer.training.hooks import CheckpointKeeper, StatusHook, validated_epochs
+    from ocr_trainer.training.preflight import check_settings
     from ocr_trainer.training.runner import DrawByIteration, PlainCheckpointHook, StageRunner
 
     folder = context.run.stage(kind.stage)
@@ -62,6 +63,8 @@ def _run(
     items = dataset["trainImages" if kind is DETECTION else "trainWords"]
     root = context.run.path.resolve()  # mmengine would join a relative one twice
     data = TrainingData(root, context.run.dataset.resolve(), items, dataset["longestText"])
+    if kind is DETECTION:
+        check_settings(context.input.train, data, dataset["trainWords"], machine)
     config = build_config(kind.stage, preset, training, data, machine, folder)
     replace_bytes(folder / "config.py", config.pretty_text.encode())
     last = folder / "last.pth"
