@@ -87,7 +87,10 @@ def _use_torchvision_operators(extension: types.ModuleType) -> None:
     ) -> Any:  # fmt: skip
         # groups and deform_groups follow from the tensors' shapes.
         del groups, deform_groups
-        return torchvision.ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
+        # The operator exists for float32 only: under autocast it gets that and gives back what it was given.
+        tensors = (None if t is None else t.float() for t in (input, offset, weight, bias))
+        made = torchvision.ops.deform_conv2d(*tensors, stride, padding, dilation, mask.float())
+        return made.to(input.dtype)
 
     def nms(boxes: Any, scores: Any, iou_threshold: float, offset: int) -> Any:
         del offset  # mmcv's legacy pixel convention; nobody sets it
