@@ -2,7 +2,9 @@
 
 A found text and a true one are a pair if they overlap by more than half of their union (IoU > .5), each in
 one pair at most, as many pairs as can be. Found texts that lie mostly on a region nobody cares about count
-neither way, nor do, for reading, those that pair with a text whose words aren't known.
+neither way, nor do, for reading, those that pair with a text whose words aren't known. These are the figures
+of mmocr's HmeanIOUMetric with strategy `max_matching`; its default `vanilla` pairs each true text with the
+first found one that fits, which on overlapping texts may leave a pair out and so say less.
 
 The recogniser's five figures are mmocr's (WordMetric, CharMetric), rewritten without torch.
 """
@@ -102,10 +104,10 @@ class Pairing:
 def pair(true: Sequence[Text], found: Sequence[Text]) -> Pairing:
     """Pair one image's true texts with what was found, don't-care regions left out."""
     cared = [text for text in true if not text.ignore]
-    pairs = match([t.polygon for t in cared], [f.polygon for f in found])
-    paired = {j for _, j in pairs}
     overlooked = _on_ignored([t.polygon for t in true if t.ignore], [f.polygon for f in found])
-    return Pairing(cared, pairs, [j for j in range(len(found)) if j in paired or not overlooked[j]])
+    counted = [j for j in range(len(found)) if not overlooked[j]]
+    pairs = match([t.polygon for t in cared], [found[j].polygon for j in counted])
+    return Pairing(cared, [(i, counted[j]) for i, j in pairs], counted)
 
 
 @dataclass
