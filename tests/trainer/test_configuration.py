@@ -2,17 +2,19 @@
 
 import shutil
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 
 from ocr_contract.spec import Detection, Recognition
 from ocr_contract.stages import Stage
 from ocr_trainer.errors import BadConfiguration
 from ocr_trainer.machine import Machine, processors
 from ocr_trainer.presets import preset_folder, preset_names, preset_path
-from ocr_trainer.training.configuration import TrainingData, build_config
+from ocr_trainer.training.configuration import TrainingData, build_config, rate_factor
 
 DATA = TrainingData(root=Path("/run"), dataset=Path("/run/work/dataset"), items=120, longest_text=54)
 PLAIN = Machine()
@@ -115,8 +117,6 @@ def test_mixed_precision_only_where_there_is_a_gpu() -> None:
 
 def test_a_configuration_survives_being_written_and_read(tmp_path: Path) -> None:
     """config.py is what a test of its own builds the models from."""
-    from mmengine.config import Config
-
     config = built("recognition", preset="crnn_tiny")
     (tmp_path / "config.py").write_text(config.pretty_text)
     again = Config.fromfile(str(tmp_path / "config.py"))
@@ -130,3 +130,90 @@ def test_a_configuration_survives_being_written_and_read(tmp_path: Path) -> None
 def test_a_pods_processors_are_its_quota(tmp_path: Path, quota: str, most: int) -> None:
     (tmp_path / "cpu.max").write_text(quota)
     assert 1 <= processors(tmp_path / "cpu.max") <= most
+
+
+EVERY = [(kind, name) for kind in ("detection", "recognition") for name in preset_names(kind)]
+
+
+@pytest.mark.parametrize(("kind", "preset"), EVERY)
+def test_a_preset_says_what_its_schedule_was_made_for(kind: str, preset: str) -> None:
+    config = Config.fromfile(str(preset_path(kind, preset)))
+    assert config.param_scheduler[-1].end == config.made_for.epochs
+    assert config.made_for.batch_size >= 1
+
+
+@pytest.mark.parametrize(("kind", "preset"), EVERY)
+def test_the_learning_rate_follows_the_batch_unless_given(kind: str, preset: str) -> None:
+    """All presets use Adam: four times the batch, twice the rate; and the schedule's lowest rate with it."""
+    made_for = Config.fromfile(str(preset_path(kind, preset))).made_for
+    own = built(kind, preset=preset, epochs=made_for.epochs, batch_size=made_for.batch_size)
+    large = built(kind, preset=preset, epochs=made_for.epochs, batch_size=4 * made_for.batch_size)
+    given = built(kind, preset=preset, batch_size=4 * made_for.batch_size, learning_rate=0.25)
+    rate = own.optim_wrapper.optimizer.lr
+    assert large.optim_wrapper.optimizer.lr == pytest.approx(2 * rate)
+    assert large.param_scheduler[-1].eta_min == pytest.approx(2 * own.param_scheduler[-1].eta_min)
+    assert given.optim_wrapper.optimizer.lr == pytest.approx(0.25)
+    four_gpus = built(kind, Machine(processes=4), preset=preset, batch_size=made_for.batch_size)
+    assert four_gpus.optim_wrapper.optimizer.lr == pytest.approx(2 * rate)
+
+
+def test_sgds_rate_is_proportional_to_the_batch() -> None:
+    assert (rate_factor("SGD", 4), rate_factor("Adam", 4), rate_factor("AdamW", 0.25)) == (4, 2, 0.5)
+
+
+@pytest.mark.parametrize(("kind", "preset"), EVERY)
+def test_no_batch_size_is_the_presets_own(kind: str, preset: str) -> None:
+    config = built(kind, preset=preset, batch_size=0)
+    assert config.train_dataloader.batch_size == config.made_for.batch_size
+    own = Config.fromfile(str(preset_path(kind, preset))).optim_wrapper.optimizer.lr
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(own)
+
+
+MMOCR = {
+    "dbnet_r50": "textdet/dbnet/dbnet_resnet50_1200e_icdar2015.py",
+    "dbnet_r50_dcn": "textdet/dbnet/dbnet_resnet50-dcnv2_fpnc_1200e_icdar2015.py",
+    "dbnet_r18": "textdet/dbnet/dbnet_resnet18_fpnc_1200e_icdar2015.py",
+    "satrn_small": "textrecog/satrn/satrn_shallow-small_5e_st_mj.py",
+    "svtr_small": "textrecog/svtr/svtr-small_20e_st_mj.py",
+}
+CHANGES = {
+    "dbnet": {
+        "backbone.init_cfg", "backbone.norm_eval", "backbone.style",  # no pretrained weights are downloaded
+        "det_head.module_loss.type", "det_head.module_loss.min_sidelength",
+        "det_head.postprocessor.epsilon_ratio",
+    },
+    "satrn": {
+        "encoder.type", "decoder.type", "decoder.max_seq_len",
+        "encoder.n_position",  # along and across: wider pictures than mmocr's 100 pixels
+        "decoder.module_loss.letter_case", "decoder.dictionary.with_unknown", "decoder.dictionary.dict_file",
+    },
+    "svtr": {
+        "preprocessor", "encoder.type", "encoder.img_size", "encoder.max_seq_len",
+        "decoder.module_loss.letter_case", "decoder.postprocessor.type",
+        "decoder.dictionary.with_unknown", "decoder.dictionary.dict_file",
+        "data_preprocessor.mean", "data_preprocessor.std",
+    },
+}  # fmt: skip
+"""All that our models change of mmocr's; each for a reason that the preset tells."""
+
+
+@pytest.mark.parametrize("preset", MMOCR)
+def test_models_are_mmocrs_own_but_for_named_changes(preset: str) -> None:
+    kind = "detection" if preset.startswith("dbnet") else "recognition"
+    configs = Path(str(files("mmocr"))) / ".mim" / "configs"
+    theirs = flat(Config.fromfile(str(configs / MMOCR[preset])).model.to_dict())
+    ours = flat(Config.fromfile(str(preset_path(kind, preset))).model.to_dict())
+    differing = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    allowed = CHANGES[preset.partition("_")[0]]
+    assert {key for key in differing if not any(f"{key}.".startswith(f"{a}.") for a in allowed)} == set()
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys; lists and tuples alike."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return found

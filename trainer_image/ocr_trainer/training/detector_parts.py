@@ -137,13 +137,14 @@ def _distance_to_edges(corners: NDArray[np.float32], rows: slice, columns: slice
     """(rows, columns): every pixel's distance to the nearest edge, by DB's own rule."""
     x = np.arange(columns.start, columns.stop, dtype=np.float32)[None, None]
     y = np.arange(rows.start, rows.stop, dtype=np.float32)[None, :, None]
-    tiny = np.finfo(np.float32).eps
-    a2 = np.square(x - corners[:, 0, None, None]) + np.square(y - corners[:, 1, None, None])
+    right, down = x - corners[:, 0, None, None], y - corners[:, 1, None, None]
+    edges = (np.roll(corners, -1, 0) - corners)[:, :, None, None]
+    a2 = np.square(right) + np.square(down)
     b2 = np.roll(a2, -1, 0)  # to the edge's other corner
-    c2 = np.square(corners - np.roll(corners, -1, 0)).sum(1)[:, None, None]
-    a2b2, cosine = a2 * b2, c2 - a2 - b2  # -2ab cos C
-    sine2 = 1 - np.square(np.clip(cosine / (tiny + 2 * np.sqrt(a2b2)), -1, 1))
-    beside = np.where(cosine < 0, np.minimum(a2, b2), a2b2 * np.nan_to_num(sine2) / (tiny + c2))
+    c2 = np.square(edges).sum(1)
+    # mmocr has a b sin C / c by the law of cosines; the cross product is the same without its cancellations.
+    across = np.square(right * edges[:, 1] - down * edges[:, 0]) / (np.finfo(np.float32).eps + c2)
+    beside = np.where(c2 < a2 + b2, np.minimum(a2, b2), across)
     return np.asarray(np.sqrt(beside.min(0)), np.float32)
 
 
