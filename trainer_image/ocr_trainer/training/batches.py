@@ -40,6 +40,7 @@ class EpochBatches:
         """Batches of the epoch that were trained before: they are not even loaded."""
         self.seen: list[int] = []
         """Of the running epoch: items in all ranks' batches up to and with each of this rank's."""
+        self._steps: int | None = None
 
     def batches(self, epoch: int) -> list[list[Any]]:
         """All batches of the epoch, of lists of keys."""
@@ -50,7 +51,12 @@ class EpochBatches:
         return len(self.batches(epoch))
 
     def steps(self) -> int:
-        """Batches of a rank in the whole training."""
+        """Batches of a rank in the whole training; counted once, for mmengine asks in every step."""
+        if self._steps is None:
+            self._steps = self._count_steps()
+        return self._steps
+
+    def _count_steps(self) -> int:
         items = max(1, len(self.sampler.dataset))
         counted = min(self._epochs, max(1, _COUNTED_ITEMS // items))
         ranks: int = self.sampler.world_size
