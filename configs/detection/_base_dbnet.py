@@ -24,7 +24,7 @@ model = dict(
     det_head=dict(
         type="DBHead",
         in_channels=256,
-        # FastDBModuleLoss: mmocr's own targets, drawn five times as fast; type="DBModuleLoss" turns it off.
+        # FastDBModuleLoss: mmocr's own targets, drawn four times as fast; type="DBModuleLoss" turns it off.
         # min_sidelength 3 instead of 8: at training scale single digits are 5 to 8 pixels wide; mmocr takes
         # them for noise and teaches the detector nothing about them.
         module_loss=dict(type="FastDBModuleLoss", min_sidelength=3),

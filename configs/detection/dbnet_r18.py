@@ -1,4 +1,4 @@
-"""DBNet with a ResNet-18, mmocr's dbnet_resnet18: 12 M parameters, a third of dbnet_r50's time.
+"""DBNet with a ResNet-18, mmocr's dbnet_resnet18: 12 M parameters, half of dbnet_r50's time.
 
 For small GPUs, and for pages of printed lines on which dbnet_r50 gains nothing.
 """
