@@ -1,15 +1,15 @@
 """Reading pictures with a trained model: find the lines, cut them as in training, read them in batches.
 
 Whole in itself: two configurations, two checkpoints and a dictionary, as they lie in pthModel.zip, are all
-that is needed.
+that is needed. A pipeline may be used by several threads at once: torch leaves Python's lock alone while it
+computes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +18,14 @@ from ocr_trainer.line_shape import Image, LineShape
 
 Points = NDArray[np.float64]
 
-_PIXELS_IN_BATCH = 1 << 19
+_LINE_PIXELS = 1 << 19
 """Of one batch of lines: 512 lines of 32 x 32, 34 of 32 x 480."""
+_PAGE_PIXELS = {"cpu": 1, "cuda": 1 << 23}
+"""Of one batch of pages. A processor is busy with one page as it is, and its caches are small."""
+
+
+def _go_on() -> None:
+    """Nobody wants to stop."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +49,12 @@ class Pipeline:
     """A detector and a recogniser on the machine's best device."""
 
     def __init__(
-        self,
-        detector: Any,
-        recogniser: Any,
-        shape: LineShape,
-        *,
-        long_side: int,
-        threshold: float,
-        device: str,
+        self, detector: Any, recogniser: Any, shape: LineShape, *, resize: dict[str, Any], device: str
     ) -> None:
-        """long_side: pixels of a picture's longer side when lines are looked for."""
+        """resize: `scale` and `interpolation` of mmcv.imrescale, as pages are resized in validation."""
         self._detector, self._recogniser, self._shape = detector, recogniser, shape
-        self._long_side, self._threshold, self._device = long_side, threshold, device
+        self._resize, self.device = resize, device
+        self._page_divisor = int(detector.data_preprocessor.pad_size_divisor)
 
     @classmethod
     def load(
@@ -65,119 +65,140 @@ class Pipeline:
         recogniser_weights: Path,
         dictionary: Path,
     ) -> "Pipeline":
-        """A pipeline from a training's files. The detector's threshold comes with its best checkpoint."""
-        from ocr_trainer import compat
-        from ocr_trainer.machine import let_waiting_threads_sleep, this_machine
+        """A pipeline from a training's files or an unpacked bundle's."""
+        from ocr_trainer.machine import let_waiting_threads_sleep
 
         let_waiting_threads_sleep()
-        compat.install()
-        from mmengine.config import Config
+        from ocr_trainer import compat
 
-        from ocr_trainer.training.configuration import set_dictionary
+        compat.install()
+        from ocr_trainer.machine import this_machine
+        from ocr_trainer.models import load_detector, load_recogniser
         from ocr_trainer.training.stage import use_threads
 
         machine = this_machine()
         use_threads(machine)
-        detection, recognition = Config.fromfile(detector_config), Config.fromfile(recogniser_config)
-        set_dictionary(recognition, dictionary.resolve())
-        detector, meta = _load_model(detection, detector_weights, machine.device)
-        recogniser, _ = _load_model(recognition, recogniser_weights, machine.device)
-        return cls(
-            detector,
-            recogniser,
-            LineShape(**recognition.reading),
-            long_side=detection.long_side,
-            threshold=meta.get("metrics", {}).get("threshold", detection.score_threshold),
-            device=machine.device,
+        detector, resize = load_detector(detector_config, detector_weights, machine.device)
+        recogniser, reading = load_recogniser(
+            recogniser_config, recogniser_weights, dictionary, machine.device
         )
+        return cls(detector, recogniser, LineShape(**reading), resize=resize, device=machine.device)
 
-    def detect_all(self, images: Sequence[Image]) -> list[list[Detection]]:
-        """The lines in several pictures, which are looked at together."""
+    @classmethod
+    def open(cls, bundle: Path) -> "Pipeline":
+        """The pipeline of an unpacked pthModel.zip."""
+        detection, recognition = bundle / "detection", bundle / "recognition"
+        return cls.load(
+            detection / "config.py", detection / "best.pth",
+            recognition / "config.py", recognition / "best.pth", bundle / "dictionary.txt",
+        )  # fmt: skip
+
+    def detect_all(
+        self, images: Sequence[Image], *, check: Callable[[], None] = _go_on
+    ) -> list[list[Detection]]:
+        """The lines in several pictures; those of one size are looked at together.
+
+        check: called between batches; whatever it raises ends the work.
+        """
+        import mmcv
+
+        small = [mmcv.imrescale(image, **self._resize) for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, page in enumerate(small):
+            groups.setdefault(self._padded(page), []).append(index)
+        found: list[list[Detection]] = [[] for _ in images]
+        for (height, width), indexes in groups.items():
+            size = max(1, _PAGE_PIXELS[self.device] // (height * width))
+            for begin in range(0, len(indexes), size):
+                check()
+                batch = indexes[begin : begin + size]
+                lines = self._detect_batch([images[i] for i in batch], [small[i] for i in batch])
+                for index, detections in zip(batch, lines, strict=True):
+                    found[index] = detections
+        return found
+
+    def _padded(self, page: Image) -> tuple[int, int]:
+        """Height and width that the model sees: pages that agree in it may be looked at together."""
+        height, width = (-(-side // self._page_divisor) * self._page_divisor for side in page.shape[:2])
+        return height, width
+
+    def _detect_batch(self, images: Sequence[Image], small: Sequence[Image]) -> list[list[Detection]]:
         import torch
         from mmocr.structures import TextDetDataSample
 
         inputs, samples = [], []
-        for image in images:
-            height, width = image.shape[:2]
-            scale = self._long_side / max(height, width)
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            small = cv2.resize(image, size, interpolation=smooth)
-            sample = TextDetDataSample()
-            sample.set_metainfo(
-                {
-                    "img_shape": small.shape[:2],
-                    "ori_shape": (height, width),
-                    "scale_factor": (size[0] / width, size[1] / height),
+        for image, page in zip(images, small, strict=True):
+            (height, width), (new_height, new_width) = image.shape[:2], page.shape[:2]
+            scale_factor = new_width / width, new_height / height
+            sample = TextDetDataSample(
+                metainfo={
+                    "img_shape": page.shape[:2], "ori_shape": (height, width), "scale_factor": scale_factor
                 }
-            )
-            inputs.append(torch.from_numpy(small.transpose(2, 0, 1).copy()))
+            )  # fmt: skip
+            inputs.append(torch.from_numpy(page.transpose(2, 0, 1)))
             samples.append(sample)
         found = self._predict(self._detector, inputs, samples)
-        return [
-            self._lines(sample.pred_instances, image) for sample, image in zip(found, images, strict=True)
-        ]
+        return [_lines(sample.pred_instances, image) for sample, image in zip(found, images, strict=True)]
 
-    def _lines(self, instances: Any, image: Image) -> list[Detection]:
-        limits = np.array([image.shape[1], image.shape[0]], np.float64)
-        return [
-            Detection(np.asarray(polygon, np.float64).reshape(-1, 2).clip(0, limits), float(score))
-            for polygon, score in zip(instances.polygons, instances.scores, strict=True)
-            if score >= self._threshold
-        ]
-
-    def read_all(self, pages: Sequence[tuple[Image, Sequence[Points]]]) -> list[list[Reading]]:
+    def read_all(
+        self, pages: Sequence[tuple[Image, Sequence[Points]]], *, check: Callable[[], None] = _go_on
+    ) -> list[list[Reading]]:
         """What the lines of several pictures say; lines of one width are read together."""
-        readings = [[Reading("", 0.0)] * len(polygons) for _, polygons in pages]
-        buckets: dict[int, list[tuple[int, int, Image]]] = {}
-        for page, (image, polygons) in enumerate(pages):
-            for line, polygon in enumerate(polygons):
-                crop = rectify(image, polygon)
-                if crop is None:
-                    continue
-                x0, y0, x1, y1 = crop.box
-                width = self._shape.bucket(x1 - x0, y1 - y0)
-                picture = self._shape.resize(self._shape.cut(crop), width)
-                buckets.setdefault(width, []).append((page, line, picture))
-        for width, lines in buckets.items():
-            size = max(1, _PIXELS_IN_BATCH // (self._shape.height * width))
-            for begin in range(0, len(lines), size):
-                batch = lines[begin : begin + size]
-                read = self._read_batch([picture for _, _, picture in batch])
-                for (page, line, _), reading in zip(batch, read, strict=True):
-                    readings[page][line] = reading
+        lines = [self.cut(image, polygon) for image, polygons in pages for polygon in polygons]
+        readings = iter(self.read_lines(lines, check=check))
+        return [[next(readings) for _ in polygons] for _, polygons in pages]
+
+    def cut(self, image: Image, polygon: Points) -> Image | None:
+        """The line with the padding that the recogniser expects; None if nothing of it can be seen."""
+        crop = rectify(image, polygon)
+        return None if crop is None else self._shape.cut(crop)
+
+    def read_lines(
+        self, lines: Sequence[Image | None], *, check: Callable[[], None] = _go_on
+    ) -> list[Reading]:
+        """What lines that are cut out already say, each by itself whatever is read beside it."""
+        readings = [Reading("", 0.0)] * len(lines)
+        buckets: dict[int, list[tuple[int, Image]]] = {}
+        for index, line in enumerate(lines):
+            if line is not None:
+                width = self._shape.width_of(line)
+                buckets.setdefault(width, []).append((index, self._shape.resize(line, width)))
+        for width, pictures in sorted(buckets.items()):
+            size = max(1, _LINE_PIXELS // (self._shape.height * width))
+            for begin in range(0, len(pictures), size):
+                check()
+                batch = pictures[begin : begin + size]
+                read = self._read_batch(np.stack([picture for _, picture in batch]))
+                for (index, _), reading in zip(batch, read, strict=True):
+                    readings[index] = reading
         return readings
 
-    def _read_batch(self, pictures: Sequence[Image]) -> list[Reading]:
-        from ocr_trainer.training.lines import pack
+    def _read_batch(self, pictures: NDArray[np.uint8]) -> list[Reading]:
+        """(lines, height, width, 3)"""
+        import torch
+        from mmocr.structures import TextRecogDataSample
 
-        packed = [pack(picture) for picture in pictures]
-        found = self._predict(
-            self._recogniser, [p["inputs"] for p in packed], [p["data_samples"] for p in packed]
-        )
+        shape = pictures.shape[1:3]
+        samples = [
+            TextRecogDataSample(metainfo={"valid_ratio": 1.0, "img_shape": shape, "ori_shape": shape})
+            for _ in pictures
+        ]
+        inputs = torch.from_numpy(pictures).permute(0, 3, 1, 2)
         return [
             Reading(s.pred_text.item, float(np.mean(s.pred_text.score)) if s.pred_text.item else 0.0)
-            for s in found
+            for s in self._predict(self._recogniser, inputs, samples)
         ]
 
-    def _predict(self, model: Any, inputs: list[Any], samples: list[Any]) -> list[Any]:
+    def _predict(self, model: Any, inputs: Any, samples: list[Any]) -> list[Any]:
         import torch
 
         with torch.inference_mode():
             return list(model.test_step({"inputs": inputs, "data_samples": samples}))
 
 
-def _load_model(config: Any, weights: Path, device: str) -> tuple[Any, dict[str, Any]]:
-    """The model, ready to predict, and what its checkpoint says about itself."""
-    import torch
-    from mmengine.registry import DefaultScope, init_default_scope
-    from mmocr.registry import MODELS
-
-    from ocr_trainer.training import detector_parts, recogniser_parts  # noqa: F401  registers them
-
-    if DefaultScope.get_current_instance() is None:
-        init_default_scope("mmocr")
-    model = MODELS.build(config.model)
-    checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
-    model.load_state_dict(checkpoint["state_dict"])
-    return model.eval().to(device, memory_format=torch.channels_last), dict(checkpoint["meta"])
+def _lines(instances: Any, image: Image) -> list[Detection]:
+    limits = np.array([image.shape[1], image.shape[0]], np.float64)
+    return [
+        Detection(np.asarray(polygon, np.float64).reshape(-1, 2).clip(0, limits), float(score))
+        for polygon, score in zip(instances.polygons, instances.scores, strict=True)
+    ]

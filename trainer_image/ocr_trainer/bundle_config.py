@@ -1,0 +1,109 @@
+"""A training's configuration rewritten as one that mmocr's inferencers open, without this package.
+
+What only a training needs is left out, our parts are replaced by mmocr's own where the weights are the same,
+and paths are relative to the configuration's own place.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ocr_trainer.model_types import part_files, stock_types
+from ocr_trainer.models import page_size, set_threshold
+
+_HERE = "{{ fileDirname }}"
+"""mmengine puts the configuration's folder in its place."""
+_WITH_PARTS = """
+import sys
+
+# The parts that mmocr doesn't have are defined in files beside this one.
+if "{{ fileDirname }}" not in sys.path:
+    sys.path.insert(0, "{{ fileDirname }}")
+
+"""
+
+
+def detection_files(trained: Config, meta: dict[str, Any]) -> dict[str, bytes]:
+    """The detector's files but its weights, by name in its folder; meta: its best checkpoint's."""
+    set_threshold(trained, meta)
+    pipeline = [
+        {"type": "LoadImageFromFile"},
+        {"type": "Resize", "keep_ratio": True, **page_size(trained)},
+        {"type": "PackTextDetInputs", "meta_keys": ("img_path", "ori_shape", "img_shape", "scale_factor")},
+    ]
+    own = {"long_side": trained.long_side, "score_threshold": trained.score_threshold}
+    about = (
+        "Finds lines of text. Pages are resized to `long_side` pixels; lines below `score_threshold`,\n"
+        "which was best on the validation images, are left out."
+    )
+    return _files(about, trained.model.to_dict(), pipeline, own, "TextDetLocalVisualizer", [])
+
+
+def recognition_files(trained: Config) -> dict[str, bytes]:
+    """The recogniser's files but its weights and dictionary, by name in its folder."""
+    reading = dict(trained.reading)
+    resize = {key: reading[key] for key in ("height", "step", "widest", "squeeze")}
+    pipeline = [
+        {"type": "LoadImageFromFile"},
+        {"type": "ResizeLine", **resize},
+        {"type": "PackTextRecogInputs", "meta_keys": ("img_path", "ori_shape", "img_shape", "valid_ratio")},
+    ]
+    about = "Reads a line from its picture, which holds `pad_x` and `pad_y` of the line's height around it."
+    transform = files("ocr_trainer") / "bundled" / "line_transform.py"
+    model = _with_dictionary(trained.model.to_dict())
+    return _files(
+        about, model, pipeline, {"reading": reading}, "TextRecogLocalVisualizer", [Path(str(transform))]
+    )
+
+
+def without_places(trained: Config) -> str:
+    """A training's configuration as it ran, its paths relative to the run's folder."""
+    return f"{Config(_relative(trained.to_dict())).pretty_text}\n"
+
+
+def _files(
+    about: str,
+    model: dict[str, Any],
+    pipeline: list[dict[str, Any]],
+    own: dict[str, Any],
+    visualizer: str,
+    parts: list[Path],
+) -> dict[str, bytes]:
+    model = stock_types(model)
+    parts = [*part_files(model), *parts]
+    content: dict[str, Any] = {"default_scope": "mmocr"}
+    if parts:
+        names = sorted(path.stem for path in parts)
+        content["custom_imports"] = {"imports": names, "allow_failed_imports": False}
+    dataset = {"type": "OCRDataset", "pipeline": pipeline}
+    content |= {
+        **own,
+        "model": model,
+        "test_dataloader": {"batch_size": 1, "dataset": dataset},
+        "visualizer": {"type": visualizer, "name": "visualizer", "vis_backends": []},
+    }
+    text = f'"""{about}"""\n' + (_WITH_PARTS if parts else "\n") + Config(content).pretty_text + "\n"
+    return {"config.py": text.encode(), **{path.name: path.read_bytes() for path in parts}}
+
+
+def _with_dictionary(model: Any) -> Any:
+    """The model's configuration with the bundle's dictionary."""
+    if isinstance(model, dict):
+        return {
+            key: f"{_HERE}/../dictionary.txt" if key == "dict_file" else _with_dictionary(value)
+            for key, value in model.items()
+        }
+    return model
+
+
+def _relative(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _relative(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_relative(item) for item in tree)
+    if isinstance(tree, str) and tree.startswith("/"):
+        inside = tree.rpartition("/work/")
+        return f"work/{inside[2]}" if inside[1] else "."
+    return tree
