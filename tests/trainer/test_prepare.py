@@ -326,8 +326,11 @@ def test_missing_pictures_fail_when_they_are_most_of_them(annotated: AnnotatedFo
 def test_two_files_that_could_be_meant_are_both_named(annotated: AnnotatedFolder) -> None:
     annotated.pages(6)
     annotated.write("a.json")
+    annotated.annotations[0]["text"] = "CORRECTED"
     annotated.write("b.json")
-    with pytest.raises(BadData, match=r"a\.json, b\.json"):
+    with pytest.raises(
+        BadData, match=r"a\.json and b\.json annotate page0\.png .* train\.dataset\.annotations"
+    ):
         run_prepare(annotated)
     assert dataset(run_prepare(annotated, dataset={"annotations": "b.json"}))["trainImages"] > 0
 

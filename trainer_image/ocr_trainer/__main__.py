@@ -81,9 +81,10 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    from ocr_contract.spec import Dataset
     from ocr_trainer.folder_check import check_folder
 
-    return check_folder(parsed.folder)
+    return check_folder(parsed.folder, Dataset())
 
 
 def _stage(parsed: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """One image and its annotations, checked: what of it can be used, and a finding for everything else.
 
-`check` is pure but for reading the file, so that many run side by side in threads: decoding, warping and
-encoding leave Python's lock alone.
+A `Checker` reads nothing but its files and writes none, so that many processes each hold one.
 """
 
 import hashlib
@@ -11,46 +10,66 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.dataset import crops, outlines, pictures
-from ocr_trainer.dataset.coco import ImageEntry
-from ocr_trainer.dataset.findings import Finding, Severity
-from ocr_trainer.dataset.texts import TextRules, category_of, clean
+import numpy as np
+
+from ocr_trainer.dataset import crops, likeness, outlines, pictures
+from ocr_trainer.dataset.coco import AnnotationReader, ImageEntry, Places
+from ocr_trainer.dataset.findings import Finding, Kind
+from ocr_trainer.dataset.texts import LONGEST_TEXT, TextRules, category_of, clean
+
+_NAMED = 80
+"""Characters of a text that a finding quotes."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be checked."""
+class Source:
+    """What an annotation file's entries have in common."""
 
-    entry: ImageEntry
+    path: Path
+    encoding: str
+    keyed: bool
+    rules: TextRules
+    categories: dict[str, str]
+    left_out: frozenset[str]
+    """Categories that don't train."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An image to check."""
+
     path: str
     """Relative to the run's folder."""
-    rules: TextRules
-    category_names: dict[str, str]
-    textless_categories: frozenset[str]
-    """Categories that never carry text while others do: tables, logos; nothing to train on."""
+    entry: ImageEntry
+    source: int | None
+    """Which source annotates it; None: nobody looked for texts in it (a test image without truth)."""
+    places: Places
     with_lines: bool
     """Whether lines are cut out for the recogniser."""
 
 
-@dataclass(frozen=True)
-class CheckedText:
-    points: outlines.Points
-    text: str
-    ignore: bool
-
-
 @dataclass
 class CheckedImage:
+    """What is left of an image, ready to be written."""
+
     path: str
     findings: list[Finding] = field(default_factory=list)
     content_hash: str = ""
     usable: bool = False
-    annotated: bool = True
     width: int = 0
     height: int = 0
-    texts: list[CheckedText] = field(default_factory=list)
-    lines: list[tuple[bytes, dict[str, Any]]] = field(default_factory=list)
-    """JPEG bytes and label of each line cut out."""
+    instances: list[str] = field(default_factory=list)
+    """MMOCR's instances as JSON."""
+    lines: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """JPEG and label (JSON) of each line cut out."""
+    texts: list[str] = field(default_factory=list)
+    """The lines' texts."""
+    heights: list[float] = field(default_factory=list)
+    """Pixels: of the texts that the detector shall find."""
+    vertical: int = 0
+    """How many of them are read downwards."""
+    look: bytes = b""
+    """What the picture looks like (`likeness`)."""
     rewritten: bytes | None = None
     """The picture made upright and plain, where the file as it is would be read differently by others."""
 
@@ -59,92 +78,138 @@ class CheckedImage:
         return len(self.lines)
 
 
-def check(root: Path, task: Task) -> CheckedImage:
-    """Read, check, repair, cut."""
-    checked = CheckedImage(task.path, annotated=task.entry.annotations is not None)
+class Checker:
+    """Reads, checks, repairs and cuts one image after another."""
 
-    def add(severity: Severity, kind: str, what: str, done: str, annotation: str = "") -> None:
-        checked.findings.append(Finding(severity, kind, task.path, what, done, annotation))
+    def __init__(self, root: Path, sources: list[Source]) -> None:
+        self._root, self._sources = root, sources
+        self._readers: dict[int, AnnotationReader] = {}
 
-    try:
-        raw = (root / task.path).read_bytes()
-        picture = pictures.read(raw)
-    except OSError as error:
-        add(Severity.ERROR, "unreadable-image", f"can't be opened: {error.strerror}", "left out")
+    def check(self, task: Task) -> CheckedImage:
+        checked = CheckedImage(task.path)
+        try:
+            raw = (self._root / task.path).read_bytes()
+            picture = pictures.read(raw)
+        except OSError as error:
+            what = f"can't be opened: {error.strerror}"
+            checked.findings.append(Finding(Kind.UNREADABLE_IMAGE, task.path, what, "left out"))
+            return checked
+        except pictures.UnreadablePicture as error:
+            checked.findings.append(Finding(Kind.UNREADABLE_IMAGE, task.path, str(error), "left out"))
+            return checked
+        checked.content_hash = hashlib.sha256(raw).hexdigest()
+        checked.width, checked.height = picture.width, picture.height
+        checked.look = likeness.look(picture.pixels)
+        try:
+            self._add_texts(checked, task, picture)
+        except pictures.WrongSize as error:
+            checked.findings.append(Finding(Kind.WRONG_SIZE, task.path, str(error), "left out"))
+            return checked
+        if not picture.plain:
+            checked.rewritten = crops.encode(picture.pixels)
+            if picture.orientation != 1:
+                what = f"EXIF orientation {picture.orientation}"
+                checked.findings.append(Finding(Kind.TURNED_IMAGE, task.path, what, "turned upright"))
+        checked.usable = True
         return checked
-    except pictures.UnreadablePicture as error:
-        add(Severity.ERROR, "unreadable-image", str(error), "left out")
-        return checked
-    checked.content_hash = hashlib.sha256(raw).hexdigest()
-    checked.width, checked.height = picture.width, picture.height
-    try:
-        how = _add_texts(checked, task, picture, add)
-    except ValueError as error:
-        add(Severity.ERROR, "wrong-size", str(error), "left out")
-        return checked
-    if how:
-        add(Severity.REPAIRED, "outlines-moved", "annotated at another size or turned", how)
-    if not picture.plain:
-        checked.rewritten = crops.encode(picture.pixels)
-        if picture.orientation != 1:
-            add(
-                Severity.REPAIRED, "turned-image", f"EXIF orientation {picture.orientation}", "turned upright"
-            )
-    if task.with_lines:
-        _cut_lines(checked, picture, add)
-    checked.usable = True
-    return checked
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+    def _add_texts(self, checked: CheckedImage, task: Task, picture: pictures.Picture) -> None:
+        if task.source is None:
+            return
+        source = self._sources[task.source]
+        if task.source not in self._readers:
+            self._readers[task.source] = AnnotationReader(source.path, source.encoding, source.keyed)
+        page = _Page(checked, task, picture, source)
+        for annotation in self._readers[task.source].read(task.places):
+            page.add(annotation)
+        if page.moved:
+            what = "annotated at another size or turned"
+            checked.findings.append(Finding(Kind.OUTLINES_MOVED, task.path, what, page.moved))
 
 
-_Add = Callable[..., None]
+@dataclass
+class _Page:
+    """An image while its annotations are added."""
 
+    checked: CheckedImage
+    task: Task
+    picture: pictures.Picture
+    source: Source
+    moved: str = ""
+    """How outlines had to be moved."""
+    _seen: set[tuple[bytes, str]] = field(default_factory=set)
 
-def _add_texts(checked: CheckedImage, task: Task, picture: pictures.Picture, add: _Add) -> str:
-    """Fill `checked.texts`; returns how outlines had to be moved. ValueError: sizes don't agree."""
-    how = ""
-    seen: set[tuple[bytes, str]] = set()
-    for annotation in task.entry.annotations or ():
-        identifier = str(annotation.get("id", ""))
-        category = category_of(annotation, task.category_names)
-        written = task.rules.read(annotation)
+    def add(self, annotation: dict[str, Any]) -> None:
+        """Check an annotation; WrongSize if the sizes of picture and annotation file don't agree."""
+        identifier = str(annotation["id"])
+
+        def note(kind: Kind, what: str, done: str) -> None:
+            self.checked.findings.append(Finding(kind, self.task.path, what, done, identifier))
+
+        category = category_of(annotation, self.source.categories)
+        written = self.source.rules.read(annotation)
         text = clean(written)
-        ignore = task.rules.is_ignored(annotation, text, category)
-        if not ignore and category in task.textless_categories:
-            what = f"category {category} never has text"
-            add(Severity.IGNORED, "textless-category", what, "left out", identifier)
-            continue
+        ignore = self.source.rules.is_ignored(annotation, text, category)
+        if not ignore and category in self.source.left_out:
+            return
         points = outlines.read(annotation)
         if points is None:
-            add(Severity.ERROR, "no-outline", "neither polygon nor box can be read", "left out", identifier)
-            continue
-        points, how = pictures.fit_outline(points, picture, task.entry.width, task.entry.height)
-        outline = outlines.sound(points, picture.width, picture.height)
+            note(Kind.NO_OUTLINE, "neither polygon nor box can be read", "left out")
+            return
+        points, self.moved = pictures.fit_outline(
+            points, self.picture, self.task.entry.width, self.task.entry.height
+        )
+        outline = outlines.sound(points, self.picture.width, self.picture.height)
         if outline is None:
-            what = "the outline has no area inside the picture"
-            add(Severity.ERROR, "degenerate-outline", what, "left out", identifier)
-            continue
+            note(Kind.DEGENERATE_OUTLINE, "the outline has no area inside the picture", "left out")
+            return
         key = (outline.points.round(1).tobytes(), text)
-        if key in seen:
-            add(Severity.IGNORED, "duplicate", "same outline and text as another", "left out", identifier)
-            continue
-        seen.add(key)
+        if key in self._seen:
+            note(Kind.DUPLICATE, "same outline and text as another", "left out")
+            return
+        self._seen.add(key)
         for repair in outline.repairs:
-            add(Severity.REPAIRED, "outline", "the outline was not sound", repair, identifier)
+            note(Kind.OUTLINE, "the outline was not sound", repair)
         if text != written:
-            what = f"{json.dumps(written[:80], ensure_ascii=False)} is not one clean line"
-            add(Severity.REPAIRED, "text", what, f"taken as {text[:80]!r}", identifier)
-        checked.texts.append(CheckedText(outline.points, "" if ignore else text, ignore))
-    return how
+            quoted = json.dumps(written[:_NAMED], ensure_ascii=False)
+            note(Kind.TEXT, f"{quoted} is not one clean line", f"taken as {text[:_NAMED]!r}")
+        self._add_instance(outline.points, "" if ignore else text, ignore)
+        if not ignore:
+            self._add_line(outline.points, text, note)
 
+    def _add_instance(self, points: outlines.Points, text: str, ignore: bool) -> None:
+        corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
+        instance = {
+            "polygon": points.round(2).ravel().tolist(),
+            "bbox": corners.round(2).tolist(),
+            "bbox_label": 0,
+            "ignore": ignore,
+            "text": text,
+        }
+        self.checked.instances.append(json.dumps(instance, ensure_ascii=False))
 
-def _cut_lines(checked: CheckedImage, picture: pictures.Picture, add: _Add) -> None:
-    for text in checked.texts:
-        if text.ignore or not text.text:
-            continue
-        crop = crops.rectify(picture.pixels, text.points, characters=len(text.text))
+    def _add_line(self, points: outlines.Points, text: str, note: Callable[[Kind, str, str], None]) -> None:
+        height, vertical = crops.line_height(points, len(text) or None)
+        self.checked.heights.append(height)
+        self.checked.vertical += vertical
+        if not text:
+            note(Kind.NO_TEXT, "has no text and isn't marked as illegible", "for the detector only")
+            return
+        if len(text) > LONGEST_TEXT:
+            what = f"the text has {len(text)} characters, a recogniser holds {LONGEST_TEXT}"
+            note(Kind.TEXT_TOO_LONG, what, "for the detector only")
+            return
+        if not self.task.with_lines:
+            return
+        crop = crops.rectify(self.picture.pixels, points, characters=len(text))
         if crop is None:
-            add(Severity.IGNORED, "line-too-small", f"nothing of {text.text[:80]!r} can be seen", "not read")
-            continue
-        height, width = crop.image.shape[:2]
-        label = {"text": text.text, "box": list(crop.box), "width": width, "height": height}
-        checked.lines.append((crops.encode(crop.image), label))
+            note(Kind.LINE_TOO_SMALL, f"nothing of {text[:_NAMED]!r} can be seen", "not read")
+            return
+        rows, columns = crop.image.shape[:2]
+        label = {"text": text, "box": list(crop.box), "width": columns, "height": rows}
+        self.checked.lines.append((crops.encode(crop.image), json.dumps(label, ensure_ascii=False).encode()))
+        self.checked.texts.append(text)

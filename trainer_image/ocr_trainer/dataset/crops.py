@@ -33,11 +33,11 @@ class Crop:
     """x0, y0, x1, y1 of the line inside `image`."""
 
 
-def reading_quad(polygon: Points, characters: int | None = None) -> Points:
+def reading_quad(polygon: Points, characters: int | None = None) -> tuple[Points, bool]:
     """(4, 2): the line's corners, clockwise, from where reading begins; the first side runs along the line.
 
-    Polygons that aren't quadrilaterals are enclosed in their smallest rectangle. A line much taller than wide
-    with more than one character (`characters`; None: unknown) is read downwards.
+    Also whether it is read downwards: a line much taller than wide with more than one character
+    (`characters`; None: unknown). Polygons that aren't quadrilaterals are enclosed in their smallest rectangle.
     """
     quad = polygon if len(polygon) == 4 else cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32)))
     quad = np.asarray(quad, dtype=np.float64)
@@ -49,20 +49,27 @@ def reading_quad(polygon: Points, characters: int | None = None) -> Points:
     ratio = max(first, second) / max(min(first, second), 1e-6)
     longest = [0, 2] if first >= second else [1, 3]
     limit = _VERTICAL_RATIO_UNREAD if characters is None else _VERTICAL_RATIO
+    downwards = False
     if ratio > limit and characters != 1:
         steep = np.degrees(np.arctan2(abs(sides[longest[0]][1]), abs(sides[longest[0]][0])))
-        axis = 1 if steep > _NEARLY_VERTICAL_DEGREES else 0
-        start = max(longest, key=lambda i: sides[i][axis])
+        downwards = bool(steep > _NEARLY_VERTICAL_DEGREES)
+        start = max(longest, key=lambda i: sides[i][int(downwards)])
     else:
         start = max(range(4), key=lambda i: sides[i][0] / max(lengths[i], 1e-6))
-    return np.roll(quad, -start, axis=0)
+    return np.roll(quad, -start, axis=0), downwards
+
+
+def line_height(polygon: Points, characters: int | None = None) -> tuple[float, bool]:
+    """The line's height across its reading direction, in pixels, and whether it is read downwards."""
+    quad, downwards = reading_quad(polygon, characters)
+    return float(np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2, downwards
 
 
 def rectify(
     image: Image, polygon: Points, *, characters: int | None = None, margin: float = MARGIN
 ) -> Crop | None:
     """The line laid flat with up to `margin` of its height on each side; None if nothing is left of it."""
-    quad = reading_quad(polygon, characters)
+    quad, _ = reading_quad(polygon, characters)
     width = float(np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2
     height = float(np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
     if width < 1 or height < 1:

@@ -3,8 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,19 +18,66 @@ class Severity(StrEnum):
     REPAIRED = "repaired"
     """It is used, after something was put right."""
     IGNORED = "ignored"
-    """It is left out, and nothing is lost by that."""
+    """It is left out or left as it is; worth knowing, and nothing that was meant for training is lost."""
 
 
-@dataclass(frozen=True)
+class Kind(Enum):
+    """Every kind of finding there is: a word to count by, and how bad it is."""
+
+    # of an annotation file
+    UNNAMED_IMAGE = "unnamed-image", Severity.ERROR
+    IMAGE_NOT_VALID = "image-not-valid", Severity.IGNORED
+    IMAGE_LISTED_TWICE = "image-listed-twice", Severity.REPAIRED
+    MALFORMED_ENTRY = "malformed-entry", Severity.ERROR
+    ORPHAN = "orphan", Severity.IGNORED
+    ANNOTATION_ID_TWICE = "annotation-id-twice", Severity.REPAIRED
+    TEXTLESS_CATEGORY = "textless-category", Severity.IGNORED
+    UNCHOSEN_CATEGORY = "unchosen-category", Severity.IGNORED
+    # of an image
+    MISSING_IMAGE = "missing-image", Severity.ERROR
+    AMBIGUOUS_IMAGE = "ambiguous-image", Severity.ERROR
+    IMAGE_TAKEN = "image-taken", Severity.ERROR
+    UNLISTED_IMAGE = "unlisted-image", Severity.IGNORED
+    UNREADABLE_IMAGE = "unreadable-image", Severity.ERROR
+    WRONG_SIZE = "wrong-size", Severity.ERROR
+    TURNED_IMAGE = "turned-image", Severity.REPAIRED
+    OUTLINES_MOVED = "outlines-moved", Severity.REPAIRED
+    SAME_PICTURE = "same-picture", Severity.IGNORED
+    LEAKED_IMAGE = "leaked-image", Severity.REPAIRED
+    NEAR_DUPLICATE = "near-duplicate", Severity.IGNORED
+    # of an annotation
+    NO_OUTLINE = "no-outline", Severity.ERROR
+    DEGENERATE_OUTLINE = "degenerate-outline", Severity.ERROR
+    OUTLINE = "outline", Severity.REPAIRED
+    DUPLICATE = "duplicate", Severity.IGNORED
+    TEXT = "text", Severity.REPAIRED
+    NO_TEXT = "no-text", Severity.IGNORED
+    TEXT_TOO_LONG = "text-too-long", Severity.ERROR
+    LINE_TOO_SMALL = "line-too-small", Severity.IGNORED
+    # of the whole set
+    UNSEEN_CHARACTERS = "unseen-characters", Severity.IGNORED
+
+    def __init__(self, word: str, severity: Severity) -> None:
+        self.word = word
+        self.severity = severity
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    severity: Severity
-    kind: str
-    """A word to count by, e.g. `unreadable-image`."""
+    kind: Kind
     image: str
+    """The image's path or, where it has none, the name that the annotation file gives it."""
     what: str
     done: str
     annotation: str = ""
     """The annotation's id, where there is one."""
+
+    def as_record(self) -> dict[str, str]:
+        """A line of findings.jsonl."""
+        return {
+            "severity": self.kind.severity, "kind": self.kind.word, "image": self.image,
+            "annotation": self.annotation, "what": self.what, "done": self.done,
+        }  # fmt: skip
 
 
 class FindingsFile:
@@ -38,24 +85,37 @@ class FindingsFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8")
-        self.by_severity: Counter[Severity] = Counter()
-        self.by_kind: Counter[tuple[Severity, str]] = Counter()
-        self.examples: dict[tuple[Severity, str], list[str]] = defaultdict(list)
-        """A few images or annotations of each kind, with what is wrong."""
+        self.by_kind: Counter[Kind] = Counter()
+        self._examples: dict[Kind, list[str]] = defaultdict(list)
 
     def add(self, *findings: Finding) -> None:
         for finding in findings:
-            self._file.write(json.dumps(asdict(finding), ensure_ascii=False) + "\n")
-            self.by_severity[finding.severity] += 1
-            self.by_kind[finding.severity, finding.kind] += 1
-            examples = self.examples[finding.severity, finding.kind]
+            self._file.write(json.dumps(finding.as_record(), ensure_ascii=False) + "\n")
+            self.by_kind[finding.kind] += 1
+            examples = self._examples[finding.kind]
             if len(examples) < _EXAMPLES:
-                examples.append(f"{finding.image or finding.annotation} {finding.what}".strip())
+                where = finding.image or (f"annotation {finding.annotation}" if finding.annotation else "")
+                examples.append(f"{where} {finding.what}".strip())
+
+    def count(self, severity: Severity) -> int:
+        return sum(count for kind, count in self.by_kind.items() if kind.severity is severity)
+
+    def counts(self) -> list[dict[str, str | int]]:
+        """How many of each kind, the worst first."""
+        return [
+            {"severity": kind.severity, "kind": kind.word, "count": count} for kind, count in self._sorted()
+        ]
 
     def lines(self) -> Iterator[str]:
         """One readable line for each kind of finding, with a few examples."""
-        for (severity, kind), count in sorted(self.by_kind.items()):
-            yield f"{severity}: {count} {kind}, e.g. {'; '.join(self.examples[severity, kind])}"
+        for kind, count in self._sorted():
+            yield f"{kind.severity}: {count} {kind.word}, e.g. {'; '.join(self._examples[kind])}"
+
+    def _sorted(self) -> list[tuple[Kind, int]]:
+        order = list(Severity)
+        return sorted(
+            self.by_kind.items(), key=lambda item: (order.index(item[0].severity), -item[1], item[0].word)
+        )
 
     def __enter__(self) -> Self:
         return self

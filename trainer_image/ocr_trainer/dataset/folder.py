@@ -52,6 +52,8 @@ class FileIndex:
     json_files: list[str] = field(default_factory=list)
     _by_path: dict[str, str] = field(default_factory=dict)
     _by_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _others: set[str] = field(default_factory=set)
+    """Names of files that are neither."""
 
     @classmethod
     def scan(cls, root: Path) -> "FileIndex":
@@ -73,6 +75,8 @@ class FileIndex:
                     index.images.append(path)
                     index._by_path[_key(path)] = path
                     index._by_name[_key(name)].append(path)
+                else:
+                    index._others.add(_key(name))
         return index
 
     def signature(self) -> str:
@@ -87,6 +91,10 @@ class FileIndex:
         """The images in a folder and its sub-folders; empty: all."""
         prefix = f"{folder.rstrip('/')}/" if folder else ""
         return [path for path in self.images if path.startswith(prefix)]
+
+    def holds_other(self, file_name: str) -> bool:
+        """Whether there is such a file, but of a kind that isn't read as a picture."""
+        return any(_key(PurePosixPath(name).name) in self._others for name in _spellings(file_name))
 
     def locate(self, file_name: str, *, folders: Iterable[str], role: Role | None) -> list[str]:
         """The image's path: one, none if it is missing, several if nobody can tell which is meant.

@@ -40,7 +40,10 @@ def sound(points: Points, width: int, height: int) -> Outline | None:
     repairs = []
     shape = original = Polygon(points)
     if not shape.is_valid:
-        shape = _largest(make_valid(shape))
+        # Four corners in the wrong order are the commonest bow tie: the whole quadrilateral was meant.
+        shape = shape.convex_hull if len(points) == 4 else _largest(make_valid(shape))
+        if shape.geom_type != "Polygon":
+            return None
         repairs.append("crossing sides untangled")
     picture = box(0, 0, width, height)
     if not shape.is_empty and not picture.contains(shape):

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -29,6 +30,10 @@ _UPRIGHT: dict[int, Callable[[npt.NDArray[np.float64], int, int], list[npt.NDArr
 
 class UnreadablePicture(Exception):
     """Why a file can't be used as a picture, in words that follow its name."""
+
+
+class WrongSize(ValueError):
+    """The annotation file says another size than the picture's, which no turning or scaling explains."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def read(raw: bytes) -> Picture:
             image.load()
             orientation = int(image.getexif().get(_ORIENTATION_TAG, 1) or 1)
             plain = kind in _PLAIN_FORMATS and image.mode in _PLAIN_MODES and orientation == 1
-            upright = _as_rgb(ImageOps.exif_transpose(image))
+            plain = plain and "transparency" not in image.info
+            upright = _as_rgb(image if orientation == 1 else ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise UnreadablePicture("is no picture that can be read") from None
     except Image.DecompressionBombError as error:
@@ -71,7 +77,7 @@ def read(raw: bytes) -> Picture:
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError, struct.error) as error:
         reason = "is cut off" if "truncated" in str(error).lower() else f"can't be decoded: {error}"
         raise UnreadablePicture(reason) from None
-    pixels = np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
+    pixels = np.asarray(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR), np.uint8)
     return Picture(pixels, orientation if orientation in range(1, 9) else 1, plain)
 
 
@@ -80,7 +86,7 @@ def fit_outline(
 ) -> tuple[npt.NDArray[np.float64], str]:
     """Points annotated on a picture of `width` x `height`, moved to the upright one, and what that took.
 
-    ValueError if the annotated size can't be this picture's.
+    WrongSize if the annotated size can't be this picture's.
     """
     real_w, real_h = picture.width, picture.height
     if width is None or height is None or (width, height) == (real_w, real_h):
@@ -91,7 +97,7 @@ def fit_outline(
         return np.stack(turned(scaled, real_h, real_w), axis=1), "turned upright with its picture"
     if _same_shape(width, height, real_w, real_h):
         return points * [real_w / width, real_h / height], f"scaled from {width:g} x {height:g}"
-    raise ValueError(f"the annotation file says {width:g} x {height:g} pixels, it has {real_w} x {real_h}")
+    raise WrongSize(f"the annotation file says {width:g} x {height:g} pixels, it has {real_w} x {real_h}")
 
 
 def _same_shape(width: float, height: float, real_w: int, real_h: int) -> bool:
@@ -108,4 +114,4 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layers = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), layers).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -4,33 +4,40 @@ Images stream through: few of them are in memory at a time, whatever the size of
 """
 
 import hashlib
-import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ocr_contract.spec import Dataset
-from ocr_trainer.dataset.check import CheckedImage, Task, check
-from ocr_trainer.dataset.findings import Finding, FindingsFile, Severity
+from ocr_trainer.dataset import dictionary
+from ocr_trainer.dataset.check import CheckedImage
+from ocr_trainer.dataset.figures import Figures
+from ocr_trainer.dataset.findings import Finding, FindingsFile, Kind, Severity
 from ocr_trainer.dataset.folder import FileIndex, Role
-from ocr_trainer.dataset.sources import Tasks, find
+from ocr_trainer.dataset.sources import Work, find
 from ocr_trainer.dataset.split import split
-from ocr_trainer.dataset.writers import Side, open_side, write_dictionary
-from ocr_trainer.errors import BadData, Interrupted
+from ocr_trainer.dataset.workers import check_all
+from ocr_trainer.dataset.writers import Side, open_side
+from ocr_trainer.errors import BadData
 from ocr_trainer.progress import Progress
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of the fingerprint: raised when the same input gives other files."""
-_WAITING_PER_WORKER = 4
 
 
 def _ignore() -> None:
     """Nobody wants to know after each image."""
+
+
+@dataclass(frozen=True)
+class ReusedDictionary:
+    """The dictionary of another run, whose recogniser's weights this one begins with."""
+
+    run: str
+    characters: list[str]
 
 
 @dataclass(frozen=True)
@@ -45,52 +52,66 @@ class Preparation:
     place: str = "work/dataset"
     """Where the data set will lie, relative to the run's folder."""
     after_image: Callable[[], None] = _ignore
+    reused: ReusedDictionary | None = None
 
     def write(self, *, with_test: bool) -> dict[str, Any]:
         """Write everything; returns dataset.json's content. BadData where training would be pointless."""
-        tasks = find(self.index, self.settings, self.findings, with_test=with_test)
+        work = find(self.index, self.settings, self.findings, self.progress, self.stop, with_test=with_test)
+        figures = Figures()
         digest = hashlib.sha256(f"{FORMAT}\n{self.settings.model_dump_json()}\n".encode())
         with ExitStack() as stack:
-            roles = [role for role in Role if tasks[role] or role is not Role.TEST]
+            roles = [role for role in Role if work.tasks[role] or role is not Role.TEST]
             sides = {role: open_side(stack, self.target, role) for role in roles}
-            for role, image in self._placed(tasks):
+            for role, image in self._placed(work):
                 sides[role].add(image, self._store_rewritten(image))
-                digest.update(f"{role} {image.path} {image.content_hash} {len(image.texts)}\n".encode())
-                for text in image.texts:
-                    digest.update(f"{text.points.round(2).tolist()} {text.ignore} {text.text}\n".encode())
+                figures.add(role, image)
+                digest.update(f"{role} {image.path} {image.content_hash}\n".encode())
+                digest.update("\n".join(image.instances).encode())
         training, validation = sides[Role.TRAIN], sides[Role.VALIDATION]
         _require_usable(training, validation)
-        self.findings.add(*_unseen_characters(training, validation))
+        characters = self._characters(figures)
+        for finding in figures.near_duplicates():
+            self.findings.add(finding)
+        self.findings.add(*figures.unseen_finding(characters))
         return {
             "trainImages": training.detection.images,
             "validationImages": validation.detection.images,
             "testImages": sides[Role.TEST].detection.images if Role.TEST in sides else 0,
             "trainWords": training.words,
             "validationWords": validation.words,
-            "characters": len({*training.characters, " "}),
-            "longestText": training.longest,
-            "dictionarySha256": write_dictionary(self.target / "dictionary.txt", training.characters),
+            "characters": len(characters),
+            "longestText": figures.longest,
+            **figures.text_sizes(),
+            "unseenCharacters": len(figures.unseen_characters()),
+            "nearDuplicates": self.findings.by_kind[Kind.NEAR_DUPLICATE],
+            "dictionarySha256": dictionary.write(self.target / "dictionary.txt", characters),
             "fingerprint": digest.hexdigest(),
-            **{f"{severity}Findings": self.findings.by_severity[severity] for severity in Severity},
+            **{f"{severity}Findings": self.findings.count(severity) for severity in Severity},
+            "findings": self.findings.counts(),
         }
 
-    def _placed(self, tasks: Tasks) -> Iterator[tuple[Role, CheckedImage]]:
+    def _characters(self, figures: Figures) -> list[str]:
+        needed = {*figures.characters[Role.TRAIN], *dictionary.configured(self.settings.characters)}
+        if self.reused:
+            return dictionary.fit(needed, self.reused.characters, self.reused.run)
+        return dictionary.build(needed)
+
+    def _placed(self, work: Work) -> Iterator[tuple[Role, CheckedImage]]:
         """Every usable image and the side it belongs to; the same picture is never on two sides."""
+        tasks = work.tasks
         order = [task for role in (Role.TEST, Role.VALIDATION, Role.TRAIN) for task in tasks[role]]
-        elsewhere: dict[str, str] = {}
-        with self.progress.task("Checking images", total=len(order)) as bar:
-            checked = self._checked(order)
+        seen: dict[str, tuple[Role, str]] = {}
+        with (
+            self.progress.task("Checking images", total=len(order)) as bar,
+            closing(check_all(self.index.root, work.sources, order, self.stop)) as checked,
+        ):
 
             def usable(role: Role) -> Iterator[CheckedImage]:
                 for _ in tasks[role]:
                     image = next(checked)
                     bar.advance()
                     self.findings.add(*image.findings)
-                    if role is Role.TRAIN and image.content_hash in elsewhere:
-                        self.findings.add(_leaked(image.path, elsewhere[image.content_hash]))
-                    elif image.usable:
-                        if role is not Role.TRAIN:
-                            elsewhere[image.content_hash] = image.path
+                    if image.usable and self._has_its_side(role, image, seen):
                         yield image
                     self.after_image()
 
@@ -101,26 +122,18 @@ class Preparation:
             else:
                 yield from split(usable(Role.TRAIN))
 
-    def _checked(self, tasks: list[Task]) -> Iterator[CheckedImage]:
-        """Check on all cores, in order."""
-        workers = len(os.sched_getaffinity(0))
-        waiting: deque[Future[CheckedImage]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
-            try:
-                for task in tasks:
-                    waiting.append(pool.submit(check, self.index.root, task))
-                    if len(waiting) >= workers * _WAITING_PER_WORKER:
-                        yield self._result(waiting)
-                while waiting:
-                    yield self._result(waiting)
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-    def _result(self, waiting: deque[Future[CheckedImage]]) -> CheckedImage:
-        if self.stop.is_set():
-            raise Interrupted("stopped while images were checked; the next start checks them again")
-        return waiting.popleft().result()
+    def _has_its_side(self, role: Role, image: CheckedImage, seen: dict[str, tuple[Role, str]]) -> bool:
+        """Whether the picture may stay on this side: another that came first may have it."""
+        first_role, first = seen.setdefault(image.content_hash, (role, image.path))
+        if first == image.path:
+            return True
+        if first_role is role:
+            what = f"is the very same picture as {first}"
+            self.findings.add(Finding(Kind.SAME_PICTURE, image.path, what, "both are used"))
+            return True
+        what = f"is the same picture as {first}, which is for {first_role}"
+        self.findings.add(Finding(Kind.LEAKED_IMAGE, image.path, what, f"left out of {role}"))
+        return False
 
     def _store_rewritten(self, image: CheckedImage) -> str:
         """The picture's path relative to the run's folder; what others would read differently gets a copy."""
@@ -130,11 +143,6 @@ class Preparation:
         (self.target / "images").mkdir(exist_ok=True)
         (self.target / name).write_bytes(image.rewritten)
         return f"{self.place}/{name}"
-
-
-def _leaked(path: str, other: str) -> Finding:
-    what = f"is the same picture as {other}, which doesn't train"
-    return Finding(Severity.REPAIRED, "leaked-image", path, what, "left out of the training")
 
 
 def _require_usable(training: Side, validation: Side) -> None:
@@ -148,11 +156,3 @@ def _require_usable(training: Side, validation: Side) -> None:
             f"no image with text is left to {side} with: two different usable images with text are the least",
             reason="TooFewImages",
         )
-
-
-def _unseen_characters(training: Side, validation: Side) -> Iterator[Finding]:
-    unseen = sorted(validation.characters.keys() - training.characters.keys())
-    if unseen:
-        shown, times = " ".join(unseen[:50]), sum(validation.characters[c] for c in unseen)
-        what = f"validation has {len(unseen)} characters that training never shows ({shown}), {times} times"
-        yield Finding(Severity.IGNORED, "unseen-characters", "", what, "each counts as an error")

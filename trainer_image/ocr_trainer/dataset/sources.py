@@ -1,202 +1,180 @@
-"""Which annotation files a run's folder holds, what each is for, and the picture to each of their images."""
+"""From a run's folder to what there is to check: each picture with the annotations that belong to it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import threading
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from ocr_contract.spec import Dataset
-from ocr_trainer.dataset import coco
-from ocr_trainer.dataset.check import Task
-from ocr_trainer.dataset.findings import Finding, FindingsFile, Severity
+from ocr_trainer.dataset import coco, outlines
+from ocr_trainer.dataset.annotation_files import findings_of, inside, read_all
+from ocr_trainer.dataset.categories import choose, rules_of
+from ocr_trainer.dataset.check import Source, Task
+from ocr_trainer.dataset.findings import Finding, FindingsFile, Kind
 from ocr_trainer.dataset.folder import FileIndex, Role, role_of
-from ocr_trainer.dataset.texts import TextRules, category_of, keys_seen
+from ocr_trainer.dataset.texts import clean
 from ocr_trainer.errors import BadConfiguration, BadData
+from ocr_trainer.progress import Progress
 
 _TOO_MANY_MISSING = 0.5
-_NAMED_AT_MOST = 20
 
 
-Tasks = dict[Role, list[Task]]
-"""What there is to check, by what it is for."""
+@dataclass
+class Work:
+    """What there is to check."""
+
+    sources: list[Source] = field(default_factory=list)
+    tasks: dict[Role, list[Task]] = field(default_factory=lambda: {role: [] for role in Role})
 
 
-def find(index: FileIndex, settings: Dataset, findings: FindingsFile, *, with_test: bool) -> Tasks:
+def find(
+    index: FileIndex,
+    settings: Dataset,
+    findings: FindingsFile,
+    progress: Progress,
+    stop: threading.Event,
+    *,
+    with_test: bool,
+) -> Work:
     """Find annotations and pictures, or BadData in one sentence.
 
     with_test: the run's folder holds test images, too (`runTest`).
     """
-    root = index.root
-    folder = _inside(root, settings.path, "path")
-    if folder and not (root / folder).is_dir():
+    folder = inside(index.root, settings.path, "path")
+    if folder and not (index.root / folder).is_dir():
         raise BadConfiguration(
             f"train.dataset.path: there is no folder {settings.path!r} in the run's folder"
         )
-    files = _annotation_files(index, settings)
-    tasks: Tasks = {role: [] for role in Role}
-    training = [*files[Role.TRAIN], *files[Role.VALIDATION]]
-    textless = _textless_categories(training, settings.text_key)
-    used: set[str] = set()
-    for role, group in files.items():
-        if role is Role.TEST and not with_test:
-            continue
-        for file in group:
-            findings.add(*file.findings)
-            place = _Place(index, folder, role)
-            tasks[role] += _located(place, file, _rules(file, settings.text_key), textless, used, findings)
-    unlisted = [path for path in index.images_below(folder) if path not in used]
-    for path in unlisted:
-        if _is_test(path, folder):
-            if with_test and not files[Role.TEST]:
-                entry = coco.ImageEntry(path)
-                tasks[Role.TEST].append(Task(entry, path, TextRules(), {}, frozenset(), False))
-        else:
-            findings.add(
-                Finding(Severity.IGNORED, "unlisted-image", path, "is in no annotation file", "left out")
-            )
-    if with_test and not tasks[Role.TEST]:
+    files = read_all(index, settings, progress, stop)
+    for file in (
+        file for role, group in files.items() if with_test or role is not Role.TEST for file in group
+    ):
+        for finding in findings_of(file):
+            findings.add(finding)
+    choice = choose([*files[Role.TRAIN], *files[Role.VALIDATION]], settings.categories, settings.text_key)
+    findings.add(*choice.findings)
+    gathering = _Gathering(index, folder, findings)
+    # The sides that are asked for come first: a picture that they have doesn't train.
+    for role in (Role.TEST, Role.VALIDATION, Role.TRAIN):
+        for file in files[role] if with_test or role is not Role.TEST else ():
+            rules = rules_of(file, settings.text_key)
+            gathering.add(role, file, Source(
+                file.path, file.encoding, file.keyed, rules, file.categories, choice.left_out
+            ))  # fmt: skip
+    gathering.add_unlisted(truthless_tests=with_test and not files[Role.TEST])
+    if with_test and not gathering.work.tasks[Role.TEST]:
         raise BadData(
             "runTest asks for a test after the training, but the run's folder holds no test images: "
             "put them into a folder named test, or list them in an annotation file named test*.json",
             reason="NoTestImages",
         )
-    return tasks
+    return gathering.work
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where pictures are looked for."""
+@dataclass
+class _Claim:
+    """Which entry has a picture already."""
+
+    role: Role
+    file: coco.AnnotationFile
+    position: int
+    """Of its task among the role's."""
+
+
+@dataclass
+class _Gathering:
+    """Tasks while they are made, file by file."""
 
     index: FileIndex
     folder: str
-    role: Role
+    findings: FindingsFile
+    work: Work = field(default_factory=Work)
+    _claims: dict[str, _Claim] = field(default_factory=dict)
 
-
-def _inside(root: Path, path: str, field_name: str) -> str:
-    """`path` as one relative to the run's folder; BadConfiguration if it leads out of it."""
-    if not path:
-        return ""
-    if PurePosixPath(path).is_absolute() or not (root / path).resolve().is_relative_to(root.resolve()):
-        raise BadConfiguration(f"train.dataset.{field_name}: {path!r} leads out of the run's folder")
-    relative = (root / path).resolve().relative_to(root.resolve()).as_posix()
-    return "" if relative == "." else relative
-
-
-def _annotation_files(index: FileIndex, settings: Dataset) -> dict[Role, list[coco.AnnotationFile]]:
-    root = index.root
-    found: dict[Role, list[coco.AnnotationFile]] = {role: [] for role in Role}
-    named = {
-        Role.TRAIN: _inside(root, settings.annotations, "annotations"),
-        Role.VALIDATION: _inside(root, settings.validation.file, "validation.file"),
-    }
-    for role, name in named.items():
-        if name:
-            found[role].append(
-                _read_named(root, name, "annotations" if role is Role.TRAIN else "validation.file")
+    def add(self, role: Role, file: coco.AnnotationFile, source: Source) -> None:
+        """A task for each image of the file whose picture is found; BadData if most aren't there."""
+        number = len(self.work.sources)
+        self.work.sources.append(source)
+        folders = (self.folder or ".", PurePosixPath(file.name).parent.as_posix())
+        missing: list[str] = []
+        for entry in file.entries:
+            paths = self.index.locate(entry.file_name, folders=folders, role=role)
+            if len(paths) != 1:
+                self.findings.add(self._unlocated(entry.file_name, paths))
+                missing += [] if paths else [entry.file_name]
+                continue
+            task = Task(paths[0], entry, number, file.places(entry), with_lines=role is not Role.TEST)
+            claim = self._claims.get(paths[0])
+            if claim:
+                self._settle(claim, role, file, task)
+            else:
+                self._claims[paths[0]] = _Claim(role, file, len(self.work.tasks[role]))
+                self.work.tasks[role].append(task)
+        if len(missing) > _TOO_MANY_MISSING * len(file.entries):
+            raise BadData(
+                f"{len(missing)} of the {len(file.entries)} images in {file.name} aren't in the run's "
+                f"folder, for example {missing[0]}",
+                reason="ImagesMissing",
             )
-    unnamed: list[coco.AnnotationFile] = []
-    for name in index.json_files:
-        told = role_of(PurePosixPath(name).stem)
-        if name in named.values() or named.get(told or Role.TRAIN):
-            continue
-        document = coco.read_json(root / name, name)
-        if coco.is_coco(document):
-            (found[told] if told else unnamed).append(coco.parse(document, name))
-    if len(unnamed) > 1 or (unnamed and found[Role.TRAIN]):
-        names = ", ".join(sorted(f.name for f in [*unnamed, *found[Role.TRAIN]])[:_NAMED_AT_MOST])
-        raise BadData(
-            f"there is more than one annotation file ({names}): name one in train.dataset.annotations, "
-            "or call them train*.json, val*.json and test*.json",
-            reason="AmbiguousAnnotations",
-        )
-    found[Role.TRAIN] += unnamed
-    if not found[Role.TRAIN]:
-        raise BadData(
-            f"no annotation file was found among {len(index.images)} images and {len(index.json_files)} JSON "
-            "files: a COCO file with images and annotations is needed",
-            reason="NoAnnotations",
-        )
-    return found
 
+    def add_unlisted(self, *, truthless_tests: bool) -> None:
+        """Pictures of no annotation file: test images without truth, or nobody's."""
+        for path in self.index.images_below(self.folder):
+            if path in self._claims:
+                continue
+            if not _is_test(path, self.folder):
+                what = "is in no annotation file"
+                self.findings.add(Finding(Kind.UNLISTED_IMAGE, path, what, "left out"))
+            elif truthless_tests:
+                entry = coco.ImageEntry(path)
+                self.work.tasks[Role.TEST].append(Task(path, entry, None, coco.NO_PLACES, with_lines=False))
 
-def _read_named(root: Path, name: str, field_name: str) -> coco.AnnotationFile:
-    if not (root / name).is_file():
-        raise BadData(f"train.dataset.{field_name}: there is no file {name!r}", reason="NoAnnotations")
-    document = coco.read_json(root / name, name)
-    if not coco.is_coco(document):
-        raise BadData(f"{name} is no COCO file: it has no images and annotations", reason="BrokenAnnotations")
-    return coco.parse(document, name)
+    def _settle(self, claim: _Claim, role: Role, file: coco.AnnotationFile, task: Task) -> None:
+        """Two entries mean one picture: they agree, or one is left out, or nobody can tell which is right."""
+        if claim.file is file:
+            what = f"{task.path} already belongs to another entry"
+            self.findings.add(Finding(Kind.IMAGE_TAKEN, task.entry.file_name, what, "left out"))
+            return
+        if claim.role is not role:
+            what = f"{claim.file.name} has it for {claim.role}, {file.name} for {role}"
+            self.findings.add(Finding(Kind.LEAKED_IMAGE, task.path, what, f"left out of {file.name}"))
+            return
+        first = self.work.tasks[role][claim.position]
+        if len(first.places) and len(task.places) and self._meaning(first) != self._meaning(task):
+            names = " and ".join(sorted((claim.file.name, file.name)))
+            raise BadData(
+                f"{names} annotate {task.path} differently, and which of them is meant can't be told: name "
+                "one in train.dataset.annotations, or call them train*.json, val*.json and test*.json",
+                reason="AmbiguousAnnotations",
+            )
+        if not len(first.places):
+            self.work.tasks[role][claim.position] = task
+        what = f"{claim.file.name} and {file.name} list it"
+        self.findings.add(Finding(Kind.IMAGE_LISTED_TWICE, task.path, what, "taken as one"))
 
+    def _meaning(self, task: Task) -> set[tuple[str, bytes]]:
+        """What an image's annotations say, whatever ids they have."""
+        assert task.source is not None
+        source = self.work.sources[task.source]
+        reader = coco.AnnotationReader(source.path, source.encoding, source.keyed)
+        try:
+            meaning = set()
+            for annotation in reader.read(task.places):
+                points = outlines.read(annotation)
+                outline = points.round(0).tobytes() if points is not None else b""
+                meaning.add((clean(source.rules.read(annotation)), outline))
+            return meaning
+        finally:
+            reader.close()
 
-def _rules(file: coco.AnnotationFile, text_key: str) -> TextRules:
-    return TextRules(text_key, frozenset(file.category_names.values()), file.from_textocr)
-
-
-def _textless_categories(files: list[coco.AnnotationFile], text_key: str) -> frozenset[str]:
-    """Categories that never carry text while others do; BadData if no annotation carries any."""
-    with_text: set[str] = set()
-    categories: set[str] = set()
-    keys: set[str] = set()
-    annotations = 0
-    for file in files:
-        rules = _rules(file, text_key)
-        for annotation in (a for entry in file.entries for a in entry.annotations or ()):
-            annotations += 1
-            category = category_of(annotation, file.category_names)
-            categories.add(category)
-            if category not in with_text and rules.read(annotation).strip() not in ("", "###"):
-                with_text.add(category)
-            if not with_text and len(keys) < _NAMED_AT_MOST:
-                keys |= keys_seen(annotation)
-    names = ", ".join(file.name for file in files)
-    if not annotations:
-        raise BadData(f"{names}: there is no annotation that belongs to an image", reason="NothingUsable")
-    if not with_text:
-        sought = f"under the key {text_key!r}" if text_key else "under any known key"
-        seen = ", ".join(sorted(keys)[:_NAMED_AT_MOST]) or "none that could hold one"
-        raise BadData(
-            f"no annotation has a text {sought}, so there is nothing to learn to read (keys seen: {seen}); "
-            "train.dataset.textKey names another",
-            reason="NoText",
-        )
-    return frozenset(categories - with_text)
-
-
-def _located(
-    place: _Place,
-    file: coco.AnnotationFile,
-    rules: TextRules,
-    textless: frozenset[str],
-    used: set[str],
-    findings: FindingsFile,
-) -> Iterator[Task]:
-    """A task for each image of the file whose picture is found."""
-    folders = (place.folder or ".", PurePosixPath(file.name).parent.as_posix())
-    missing: list[str] = []
-    for entry in file.entries:
-        paths = place.index.locate(entry.file_name, folders=folders, role=place.role)
-        if len(paths) == 1 and paths[0] not in used:
-            used.add(paths[0])
-            with_lines = place.role is not Role.TEST
-            yield Task(entry, paths[0], rules, file.category_names, textless, with_lines)
-            continue
-        findings.add(_unlocated(entry.file_name, paths))
-        missing += [] if paths else [entry.file_name]
-    if len(missing) > _TOO_MANY_MISSING * len(file.entries):
-        raise BadData(
-            f"{len(missing)} of the {len(file.entries)} images in {file.name} aren't in the run's folder, "
-            f"for example {missing[0]}",
-            reason="ImagesMissing",
-        )
-
-
-def _unlocated(file_name: str, paths: list[str]) -> Finding:
-    if not paths:
-        return Finding(Severity.ERROR, "missing-image", file_name, "isn't in the run's folder", "left out")
-    if len(paths) == 1:
-        what = f"{paths[0]} already belongs to another entry"
-        return Finding(Severity.ERROR, "image-taken", file_name, what, "left out")
-    what = f"could be {paths[0]} or {paths[1]}"
-    return Finding(Severity.ERROR, "ambiguous-image", file_name, what, "left out")
+    def _unlocated(self, file_name: str, paths: list[str]) -> Finding:
+        if paths:
+            what = f"could be {paths[0]} or {paths[1]}"
+            return Finding(Kind.AMBIGUOUS_IMAGE, file_name, what, "left out")
+        suffix = PurePosixPath(file_name.replace("\\", "/")).suffix.lower()
+        if self.index.holds_other(file_name):
+            what = f"is of a kind that can't be read ({suffix}): save it as JPEG or PNG"
+            return Finding(Kind.UNREADABLE_IMAGE, file_name, what, "left out")
+        return Finding(Kind.MISSING_IMAGE, file_name, "isn't in the run's folder", "left out")
 
 
 def _is_test(path: str, folder: str) -> bool:

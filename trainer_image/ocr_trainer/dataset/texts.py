@@ -17,6 +17,8 @@ _NO_TEXT_KEYS = frozenset({
     "bezier_pts", "rec", "attributes", "rotation", "angle", "ignore", "keypoints", "num_keypoints",
 })  # fmt: skip
 _ILLEGIBLE_CATEGORIES = frozenset(["###", "ignore", "ignored", "illegible", "dontcare", "don't care"])
+LONGEST_TEXT = 198
+"""Characters: the decoders have 200 positions, two of them for begin and end."""
 _ASCII_95 = [chr(code) for code in range(32, 127)]
 """The table of `rec` in ABCNet's family; 95 is unknown, 96 pads."""
 
@@ -67,7 +69,10 @@ class TextRules:
 
 
 def clean(text: str) -> str:
-    """One line in normal form C: no controls, nothing invisible, single blanks."""
+    """One line in normal form C: no controls, nothing invisible, single blanks.
+
+    Not NFKC: full-width characters and ligatures stay what people annotated (see `dictionary`).
+    """
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"\s+", " ", text)
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
@@ -91,8 +96,15 @@ def attributes(annotation: Any, *, own: bool = True) -> dict[str, Any]:
 
 def category_of(annotation: dict[str, Any], names: dict[str, str]) -> str:
     """The category's name: ids differ from file to file. The id where it has none."""
-    identifier = str(annotation.get("category_id"))
+    identifier = identifier_of(annotation.get("category_id"))
     return names.get(identifier) or identifier
+
+
+def identifier_of(value: Any) -> str:
+    """Ids as text: 7, 7.0 and "7" are one."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def keys_seen(annotation: dict[str, Any]) -> set[str]:
@@ -102,6 +114,8 @@ def keys_seen(annotation: dict[str, Any]) -> set[str]:
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Label Studio
     if isinstance(value, bool) or value is None:
         return ""
     return str(value) if isinstance(value, str | int | float) else ""

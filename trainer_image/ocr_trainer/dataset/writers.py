@@ -1,14 +1,11 @@
 """The prepared data set's files, written image by image so that memory doesn't grow with the set."""
 
-import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import lmdb
 
@@ -34,8 +31,13 @@ class DetectionFile:
         self._file.write('{"metainfo": ' + json.dumps(_METAINFO) + ',\n"data_list": [')
         self.images = 0
 
-    def add(self, image: dict[str, Any]) -> None:
-        self._file.write((",\n" if self.images else "\n") + json.dumps(image, ensure_ascii=False))
+    def add(self, image: CheckedImage, path: str) -> None:
+        """path: where the picture lies, relative to the run's folder."""
+        described = json.dumps(
+            {"img_path": path, "height": image.height, "width": image.width}, ensure_ascii=False
+        )
+        self._file.write(",\n" if self.images else "\n")
+        self._file.write(f'{described[:-1]}, "instances": [{", ".join(image.instances)}]}}')
         self.images += 1
 
     def __enter__(self) -> Self:
@@ -58,10 +60,10 @@ class LineStore:
         self._transaction = self._store.begin(write=True)
         self.lines = 0
 
-    def add(self, image: bytes, label: dict[str, Any]) -> None:
+    def add(self, image: bytes, label: bytes) -> None:
         self.lines += 1
         self._transaction.put(b"image-%09d" % self.lines, image)
-        self._transaction.put(b"label-%09d" % self.lines, json.dumps(label, ensure_ascii=False).encode())
+        self._transaction.put(b"label-%09d" % self.lines, label)
         if self.lines % _CROPS_A_TRANSACTION == 0:
             self._transaction.commit()
             self._transaction = self._store.begin(write=True)
@@ -85,8 +87,6 @@ class Side:
     detection: DetectionFile
     lines: LineStore | None
     """None for the test, which reads the texts that it finds itself."""
-    characters: Counter[str] = field(default_factory=Counter)
-    longest: int = 0
 
     @property
     def words(self) -> int:
@@ -94,26 +94,10 @@ class Side:
 
     def add(self, image: CheckedImage, path: str) -> None:
         """path: where the picture lies, relative to the run's folder."""
-        instances = []
-        for text in image.texts:
-            corners = (text.points.min(axis=0), text.points.max(axis=0))
-            instances.append(
-                {
-                    "polygon": text.points.round(2).ravel().tolist(),
-                    "bbox": [value for corner in corners for value in corner.round(2).tolist()],
-                    "bbox_label": 0,
-                    "ignore": text.ignore,
-                    "text": text.text,
-                }
-            )
-        self.detection.add(
-            {"img_path": path, "height": image.height, "width": image.width, "instances": instances}
-        )
+        self.detection.add(image, path)
         for jpeg, label in image.lines if self.lines else ():
             assert self.lines
             self.lines.add(jpeg, label)
-            self.characters.update(label["text"])
-            self.longest = max(self.longest, len(label["text"]))
 
 
 def open_side(stack: ExitStack, folder: Path, role: Role) -> Side:
@@ -122,10 +106,3 @@ def open_side(stack: ExitStack, folder: Path, role: Role) -> Side:
     if role is Role.TEST:
         return Side(detection, None)
     return Side(detection, stack.enter_context(LineStore(folder / "recognition" / f"{role}.lmdb")))
-
-
-def write_dictionary(path: Path, characters: Iterable[str]) -> str:
-    """One character a line, sorted by code point, the blank among them; returns its SHA-256."""
-    data = "\n".join(sorted({*characters, " "})).encode() + b"\n"
-    path.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()

@@ -13,16 +13,22 @@ from typing import Any
 
 from ocr_contract.atomic import replace_bytes, replace_json
 from ocr_contract.stages import Stage
+from ocr_contract.status import FindingCount
 from ocr_contract.volume import RunFolder
 from ocr_trainer.context import StageContext
+from ocr_trainer.dataset import dictionary
+from ocr_trainer.dataset.figures import in_words
 from ocr_trainer.dataset.findings import FindingsFile, Severity
 from ocr_trainer.dataset.folder import FileIndex
-from ocr_trainer.dataset.preparation import FORMAT, Preparation
+from ocr_trainer.dataset.preparation import FORMAT, Preparation, ReusedDictionary
 from ocr_trainer.errors import BadData
 from ocr_trainer.owner import Owner
 from ocr_trainer.presets import preset_path
 
 logger = logging.getLogger(__name__)
+
+_KINDS_AT_MOST = 40
+"""What `DatasetReport.findings` holds; there are fewer."""
 
 
 def run(context: StageContext) -> None:
@@ -34,10 +40,11 @@ def run(context: StageContext) -> None:
     # A misspelt preset shall not be found out after hours of detector training.
     preset_path(Stage.DETECTION, train.detection.preset)
     preset_path(Stage.RECOGNITION, train.recognition.preset)
+    reused = _reused_dictionary(context)
     index = FileIndex.scan(context.run.path)
     known = _read_summary(context.run)
     given = hashlib.sha256(
-        f"{FORMAT} {index.signature()} {train.run_test} {train.dataset.model_dump_json()}".encode()
+        f"{FORMAT} {index.signature()} {train.run_test} {train.dataset.model_dump_json()} {reused}".encode()
     ).hexdigest()
     if known.get("given") == given:
         logger.info("Skipped the preparation: files and settings are those of the last one")
@@ -50,7 +57,7 @@ def run(context: StageContext) -> None:
     fresh = context.run.work / f"dataset.{context.pod_uid}.new"
     fresh.mkdir(parents=True)
     try:
-        summary = _prepare(context, index, fresh)
+        summary = _prepare(context, index, fresh, reused)
         replace_json(fresh / "dataset.json", summary | {"given": given})
         owner.check()
         _take_place(fresh, context.run.dataset)
@@ -60,34 +67,48 @@ def run(context: StageContext) -> None:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     _report(context, summary)
-    logger.info(
-        "Prepared %d images (%d lines) for training, %d (%d) for validation, %d for the test, %d characters",
-        summary["trainImages"], summary["trainWords"], summary["validationImages"],
-        summary["validationWords"], summary["testImages"], summary["characters"],
-    )  # fmt: skip
+    for line in in_words(summary):
+        logger.info("%s", line)
 
 
-def _prepare(context: StageContext, index: FileIndex, fresh: Path) -> dict[str, Any]:
+def _reused_dictionary(context: StageContext) -> ReusedDictionary | None:
+    """Of the run whose recogniser `initFrom` names; a .pth file's characters are its training's concern."""
+    run = context.input.train.recognition.init_from
+    if not run or run.endswith(".pth"):
+        return None
+    # Without a mount there is no such folder: said in the same words as an empty one.
+    other = RunFolder(context.init or Path("/nonexistent"))
+    return ReusedDictionary(run, dictionary.read(other.dataset / "dictionary.txt", run))
+
+
+def _prepare(
+    context: StageContext, index: FileIndex, fresh: Path, reused: ReusedDictionary | None
+) -> dict[str, Any]:
     with FindingsFile(fresh / "findings.jsonl") as findings:
 
         def report() -> None:
-            counts = findings.by_severity
             context.reporter.update_dataset(
-                errors=counts[Severity.ERROR],
-                repaired=counts[Severity.REPAIRED],
-                ignored=counts[Severity.IGNORED],
+                errors=findings.count(Severity.ERROR),
+                repaired=findings.count(Severity.REPAIRED),
+                ignored=findings.count(Severity.IGNORED),
             )
 
         preparation = Preparation(
             index, fresh, context.input.train.dataset, findings, context.progress, context.stop,
             place=context.run.dataset.relative_to(context.run.path).as_posix(), after_image=report,
+            reused=reused,
         )  # fmt: skip
         try:
             return preparation.write(with_test=context.input.train.run_test)
         finally:
             report()
+            context.reporter.update_dataset(findings=_counts(findings.counts()))
             for line in findings.lines():
                 logger.info("Found %s", line)
+
+
+def _counts(counts: list[dict[str, Any]]) -> list[FindingCount]:
+    return [FindingCount.model_validate(count) for count in counts[:_KINDS_AT_MOST]]
 
 
 def _read_summary(run: RunFolder) -> dict[str, Any]:
@@ -120,4 +141,11 @@ def _report(context: StageContext, summary: dict[str, Any]) -> None:
         errors=summary["errorFindings"],
         repaired=summary["repairedFindings"],
         ignored=summary["ignoredFindings"],
+        findings=_counts(summary["findings"]),
+        smallest_text_height=summary["smallestTextHeight"],
+        median_text_height=summary["medianTextHeight"],
+        largest_text_height=summary["largestTextHeight"],
+        vertical_share=summary["verticalShare"],
+        unseen_characters=summary["unseenCharacters"],
+        near_duplicates=summary["nearDuplicates"],
     )
