@@ -203,5 +203,31 @@ def test_check_prints_findings_and_leaves_nothing(annotated: AnnotatedFolder) ->
     before = sorted(path.name for path in annotated.path.rglob("*"))
     done = call("check", str(annotated.path))
     assert done.returncode == 0, done.stderr
-    assert "no-outline" in done.stdout and "trainImages" in done.stdout
+    assert "no-outline" in done.stdout and "Training: 5 images, 10 lines" in done.stdout
     assert sorted(path.name for path in annotated.path.rglob("*")) == before
+
+
+def test_check_takes_the_settings_of_a_data_set(annotated: AnnotatedFolder) -> None:
+    for number in range(6):
+        image = annotated.picture(f"photos/{number}.png")
+        annotated.text(image, None, wording=f"LINE {number}")
+        annotated.text(image, None, wording="logo", category_id=2)
+    annotated.categories.append({"id": 2, "name": "logo"})
+    annotated.write("mine.json")
+    chosen = (
+        "--annotations",
+        "mine.json",
+        "--path",
+        "photos",
+        "--text-key",
+        "wording",
+        "--categories",
+        "text",
+    )
+    done = call("check", str(annotated.path), *chosen)
+    assert done.returncode == 0, done.stderr
+    assert "unchosen-category" in done.stdout
+    unusable = call("check", str(annotated.path), "--annotations", "mine.json", "--text-key", "absent")
+    assert unusable.returncode == 65 and "'absent'" in unusable.stderr
+    unknown = call("check", str(annotated.path), "--text-key", "wording", "--categories", "texts")
+    assert unknown.returncode == 78 and "those that exist: logo, text" in unknown.stderr

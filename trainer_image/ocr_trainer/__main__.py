@@ -10,7 +10,7 @@ from typing import NoReturn
 from ocr_contract.exit_codes import ExitCode
 from ocr_contract.stage_input import INIT_MOUNT, RUN_MOUNT, TEST_MOUNT
 from ocr_contract.stages import Stage
-from ocr_trainer.errors import TrainerError
+from ocr_trainer.errors import TrainerError, WrongCall
 
 _EXIT_CODES = (
     "exit codes: 0 done, 64 wrong call, 65 the data can't be used, 75 stopped after a checkpoint "
@@ -55,10 +55,24 @@ def _build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="check images and annotations, write nothing",
-        description="Check the images and annotations in FOLDER as a run would, and write nothing.",
+        description="Check the images and annotations in FOLDER as a run would, print what is wrong with "
+        "them and the data set's figures, and write nothing. The options are the fields of train.dataset; files "
+        "and folders are relative to FOLDER.",
         epilog=_EXIT_CODES,
     )
-    check.add_argument("folder", type=Path, metavar="FOLDER")
+    check.add_argument("folder", type=Path, metavar="FOLDER", help="a run's folder: images and COCO files")
+    names = "(default: found by itself)"
+    check.add_argument("--annotations", default="", metavar="FILE", help=f"the annotation file {names}")
+    check.add_argument(
+        "--validation", default="", metavar="FILE", help="the validation's (default: val*.json, or a tenth)"
+    )
+    check.add_argument("--text-key", default="", metavar="KEY", help=f"the key that holds the text {names}")
+    check.add_argument(
+        "--categories", default="", metavar="A,B", help="categories to use (default: all that carry text)"
+    )
+    check.add_argument(
+        "--path", default="", metavar="SUBFOLDER", help="where the images lie (default: FOLDER)"
+    )
     check.set_defaults(action=_check)
     stage = commands.add_parser(
         "stage",
@@ -81,10 +95,23 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from ocr_contract.spec import Dataset
-    from ocr_trainer.folder_check import check_folder
+    from pydantic import ValidationError
 
-    return check_folder(parsed.folder, Dataset())
+    from ocr_contract.spec import Dataset, Validation
+    from ocr_trainer.folder_check import check_folder
+    from ocr_trainer.settings_errors import in_words
+
+    try:
+        settings = Dataset(
+            path=parsed.path,
+            annotations=parsed.annotations,
+            validation=Validation(file=parsed.validation),
+            text_key=parsed.text_key,
+            categories=[name.strip() for name in parsed.categories.split(",") if name.strip()],
+        )
+    except ValidationError as error:
+        raise WrongCall(in_words(error, "train.dataset")) from error
+    return check_folder(parsed.folder, settings)
 
 
 def _stage(parsed: argparse.Namespace) -> int:

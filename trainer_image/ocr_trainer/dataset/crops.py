@@ -34,10 +34,10 @@ class Crop:
 
 
 def reading_quad(polygon: Points, characters: int | None = None) -> tuple[Points, bool]:
-    """(4, 2): the line's corners, clockwise, from where reading begins; the first side runs along the line.
+    """(4, 2): the line's corners, clockwise, from where reading begins; the first side runs along it.
 
     Also whether it is read downwards: a line much taller than wide with more than one character
-    (`characters`; None: unknown). Polygons that aren't quadrilaterals are enclosed in their smallest rectangle.
+    (`characters`; None: unknown). Polygons of other than four corners are enclosed in a rectangle.
     """
     quad = polygon if len(polygon) == 4 else cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32)))
     quad = np.asarray(quad, dtype=np.float64)

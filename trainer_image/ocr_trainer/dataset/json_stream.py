@@ -3,8 +3,8 @@
 An annotation file of a million annotations is 300 MB and would be 2 GB of Python objects. So the items of
 its collections are decoded one at a time by the standard library's own scanner, over a window that moves
 through the file, and whoever needs an item again reads it from its place: nothing is kept and nothing written
-twice. ijson builds the items of one collection in two thirds of the time, but takes a pass for each collection,
-tells no places, and its errors name no line.
+twice. ijson builds the items of one collection in two thirds of the time, but takes a pass for each
+collection, tells no places, and its errors name no line.
 """
 
 import codecs
