@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
-def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Replace `path` by `data`; readers see the old bytes or the new, never a part.
+@contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """A file to write; it takes the place of `path` when all went well, and is gone when not.
 
     durable: also fsync file and folder, for what would be missed after a power cut.
     """
@@ -15,7 +18,7 @@ def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -28,6 +31,12 @@ def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace `path` by `data`; readers see the old bytes or the new, never a part."""
+    with replacing(path, durable=durable) as file:
+        file.write(data)
 
 
 def replace_json(path: Path, value: Any, *, durable: bool = False) -> None:

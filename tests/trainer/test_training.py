@@ -47,11 +47,12 @@ def test_numbers_on_unseen_pages_are_found_and_read(run: RunFolder) -> None:
     assert metrics["endToEnd"]["f1"] > 0.5  # one in a thousand by chance
 
     results = json.loads(run.test.test_result.read_text())["images"]
-    read = [text["text"] for image in results for text in image["texts"]]
+    read = [line["text"] for image in results for line in image["instances"]]
     wanted = [annotation["utf8_string"] for annotation in truth["annotations"]]
     assert len(set(read) & set(wanted)) > len(set(wanted)) / 2
     assert {(image["width"], image["height"]) for image in results} == {(WIDTH, HEIGHT)}
-    assert all(0 < text["score"] <= 1 and 0 <= text["textScore"] <= 1 for text in results[0]["texts"])
+    for line in results[0]["instances"]:
+        assert 0 < line["detectionScore"] <= 1 and 0 <= line["recognitionScore"] <= 1
 
 
 def test_the_last_epoch_is_validated_and_saved_though_no_multiple_of_evaluate_every(run: RunFolder) -> None:
@@ -187,19 +188,6 @@ def test_a_diverged_training_ends_and_says_so(run: RunFolder, tmp_path: Path) ->
     settings = SETTINGS | {"recognition": recognition}
     with pytest.raises(BadConfiguration, match=r"lower recognition\.learningRate"):
         run_stage(Stage.RECOGNITION, copy, settings)
-
-
-def test_images_alone_are_tested_with_the_packaged_model(run: RunFolder, tmp_path: Path) -> None:
-    """A test of its own, one of its files being no image at all."""
-    test = ImagesFolder(tmp_path)
-    shutil.copy(run.path / "test" / "test-00.png", tmp_path / "a.png")
-    (tmp_path / "b.jpg").write_bytes(b"no image")
-    run_stage(Stage.TEST, run, SETTINGS, test=test)
-    good, bad = json.loads(test.test_result.read_text())["images"]
-    assert good["file"] == "a.png" and good["texts"]
-    assert bad == {"file": "b.jpg", "error": "the file is no readable image", "texts": []}
-    assert json.loads(test.status_test.read_text())["testImage"] == 2
-    assert not test.test_metrics.exists()  # nobody said what the images hold
 
 
 def test_a_test_before_a_successful_training_says_what_is_missing(tmp_path: Path) -> None:

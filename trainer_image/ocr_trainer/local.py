@@ -120,7 +120,8 @@ def print_summary(run: RunFolder, tests: list[TestFolder]) -> None:
     for test in (run.test, *tests):
         for part, figures in _read(test.test_metrics).items():
             for key, value in figures.items() if isinstance(figures, dict) else ((part, figures),):
-                table.add_row("test", f"{part} {key}" if key != part else part, _figure(value))
+                if isinstance(value, int | float):  # what went wrong in detail is for the file's readers
+                    table.add_row("test", f"{part} {key}" if key != part else part, _figure(value))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print(f"model: {run.model_zip}", highlight=False, markup=False)

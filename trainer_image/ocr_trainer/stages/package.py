@@ -1,107 +1,156 @@
 """Pack both models with what is needed to use them: model/pthModel.zip.
 
-Equal inputs give equal bytes: members have a fixed order and time.
+Before that they are tried together, once, on validation images: the model card says how much the detector's
+boxes cost, and which lines and characters are got wrong. What that gave is kept, so packing the same models
+again gives the same bytes.
 """
 
 import hashlib
 import json
 import logging
-import os
-import shutil
-import zipfile
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ocr_contract.atomic import replace_json, replacing
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
+from ocr_trainer.bundle import file_hash, write_bundle
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import BadData
+from ocr_trainer.evaluation import Evaluation
+from ocr_trainer.machine import processors
+from ocr_trainer.metrics import Text
+from ocr_trainer.model_card import build_model_card
 from ocr_trainer.owner import Owner
+from ocr_trainer.testing.images import TestImage, listed_images
 
 logger = logging.getLogger(__name__)
 
-_TIME = (1980, 1, 1, 0, 0, 0)
 _MODELS = (Stage.DETECTION, Stage.RECOGNITION)
-_MODEL_FILES = ("config.py", "best.pth")
-_VERSIONS = ("ocrproject", "torch", "mmengine", "mmcv-lite", "mmdet", "mmocr")
+_VERSIONS = ("ocrproject", "torch", "torchvision", "numpy", "mmengine", "mmcv-lite", "mmdet", "mmocr")
+_EVALUATED = 100
+"""Validation images at most: a few thousand lines tell a figure to a percent, without hours on processors."""
 
 
 def run(context: StageContext) -> None:
     """Write pthModel.zip; BadData if a training left no model."""
     run = context.run
-    files = {f"{stage}/{name}": run.stage(stage) / name for stage in _MODELS for name in _MODEL_FILES}
-    files["dictionary.txt"] = run.dataset / "dictionary.txt"
-    for name, path in files.items():
+    sources = [run.stage(stage) / name for stage in _MODELS for name in ("config.py", "best.pth")]
+    for path in (*sources, run.dataset / "dictionary.txt"):
         if not path.is_file():
-            raise BadData(f"work/{name} is missing: the training before did not end", reason="NoModel")
-    figures = read_figures(run)
-    texts = {
-        "metrics.json": json.dumps(figures, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
-        "README.md": build_model_card(context, figures),
-    }
+            raise BadData(
+                f"{path.relative_to(run.path)} is missing: the training before did not end", reason="NoModel"
+            )
     owner = Owner(run.stage(Stage.PACKAGE), context.pod_uid)
     owner.claim()
-    temporary = run.model_zip.with_name(f".{run.model_zip.name}.{context.pod_uid}.tmp")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with context.progress.task("Packaging the model", total=len(files)) as task:
-            with zipfile.ZipFile(temporary, "w") as bundle:
-                sums = {name: _add_text(bundle, name, text) for name, text in texts.items()}
-                for name, path in files.items():
-                    context.check_stop()
-                    sums[name] = _add_file(bundle, name, path)
-                    task.advance()
-                _add_text(bundle, "SHA256SUMS", "".join(f"{sums[n]}  {n}\n" for n in sorted(sums)))
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-        owner.check()
-        temporary.replace(run.model_zip)
-    finally:
-        temporary.unlink(missing_ok=True)
+    members = _model_files(run)
+    figures = _read_figures(run) | {"evaluation": _evaluate(context, members)}
+    versions = {name: _version(name) for name in _VERSIONS}
+    members["metrics.json"] = _as_json(figures)
+    members["README.md"] = build_model_card(context.input, figures, versions).encode()
+    with context.progress.task("Packaging the model", len(members)) as task:
+
+        def written() -> None:
+            context.check_stop()
+            task.advance()
+
+        with replacing(run.model_zip, durable=True) as target:
+            write_bundle(target, members, written)
+            owner.check()
     logger.info("Packaged %s, %.1f MB", run.model_zip.name, run.model_zip.stat().st_size / 1e6)
 
 
-def read_figures(run: RunFolder) -> dict[str, Any]:
+def _model_files(run: RunFolder) -> dict[str, Path | bytes]:
+    """What the models themselves need, by their places in the bundle."""
+    import torch
+    from mmengine.config import Config
+
+    from ocr_trainer.bundle_config import detection_files, recognition_files, without_places
+
+    members: dict[str, Path | bytes] = {"dictionary.txt": (run.dataset / "dictionary.txt").read_bytes()}
+    for stage in _MODELS:
+        folder = run.stage(stage)
+        trained = Config.fromfile(str(folder / "config.py"))
+        members[f"{stage}/train_config.py"] = without_places(trained).encode()
+        members[f"{stage}/best.pth"] = folder / "best.pth"
+        if stage is Stage.DETECTION:
+            meta = torch.load(folder / "best.pth", map_location="cpu", weights_only=True, mmap=True)["meta"]
+            files = detection_files(trained, meta)
+        else:
+            files = recognition_files(trained)
+        members |= {f"{stage}/{name}": content for name, content in files.items()}
+    return members
+
+
+def _evaluate(context: StageContext, members: dict[str, Path | bytes]) -> dict[str, Any]:
+    """The bundle's models on validation images; what was found before, where they are the same."""
+    listing = context.run.dataset / "detection" / "val.json"
+    parts = [
+        name.encode() + (c if isinstance(c, bytes) else file_hash(c).encode()) for name, c in members.items()
+    ]
+    key = hashlib.sha256(b"\0".join([*parts, file_hash(listing).encode()])).hexdigest()
+    kept = context.run.stage(Stage.PACKAGE) / "evaluation.json"
+    if kept.is_file() and (known := json.loads(kept.read_text())).get("key") == key:
+        found: dict[str, Any] = known["figures"]
+        return found
+    images = _some(listed_images(context.run, listing))
+    with tempfile.TemporaryDirectory(prefix="ocr-model-") as folder:
+        _lay_out(Path(folder), members)
+        found = _measure(context, Path(folder), images)
+    replace_json(kept, {"key": key, "figures": found})
+    return found
+
+
+def _some(images: list[TestImage]) -> list[TestImage]:
+    """At most so many, spread evenly."""
+    step = max(1.0, len(images) / _EVALUATED)
+    return [images[int(number * step)] for number in range(min(len(images), _EVALUATED))]
+
+
+def _lay_out(folder: Path, members: dict[str, Path | bytes]) -> None:
+    """The bundle as it will be unpacked; weights are linked, not copied."""
+    for name, content in members.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.symlink_to(content.resolve())
+
+
+def _measure(context: StageContext, bundle: Path, images: list[TestImage]) -> dict[str, Any]:
+    from ocr_trainer.inference import Pipeline
+    from ocr_trainer.testing.reading import read_images
+
+    pipeline = Pipeline.open(bundle)
+    evaluation = Evaluation()
+    with context.progress.task("Trying the models together", len(images)) as task:
+        for result in read_images(pipeline, images, processors(), context.check_stop):
+            found = [
+                Text(line.polygon, reading.text)
+                for line, reading in zip(result.found, result.readings, strict=True)
+            ]
+            if not result.error:
+                evaluation.add(result.image.name, result.truth or [], found, result.true_readings)
+            task.advance()
+    return evaluation.document()
+
+
+def _read_figures(run: RunFolder) -> dict[str, Any]:
     """The data set's figures and each model's best epoch."""
-    figures: dict[str, Any] = {"dataset": json.loads((run.dataset / "dataset.json").read_text())}
+    dataset = json.loads((run.dataset / "dataset.json").read_text())
+    dataset.pop("given", None)  # of the files' times, which say nothing of the model
+    figures: dict[str, Any] = {"dataset": dataset}
     for stage in _MODELS:
         path = run.stage(stage) / "metrics.json"
         figures[stage] = json.loads(path.read_text()) if path.is_file() else {}
     return figures
 
 
-def build_model_card(context: StageContext, figures: dict[str, Any]) -> str:
-    """What the model is, how good, trained on what, and how to use it, in Markdown."""
-    train, data = context.input.train, figures["dataset"]
-    settings = {Stage.DETECTION: train.detection, Stage.RECOGNITION: train.recognition}
-    lines = [
-        f"# {context.input.project_id}: text detector and recogniser",
-        "",
-        f"Run `{train.id}`, revision {train.revision}.",
-        "",
-        "## Data",
-        f"{data['trainImages']} images with {data['trainWords']} lines to train, {data['validationImages']} "
-        f"with {data['validationWords']} to validate; {data['characters']} characters, the longest text has "
-        f"{data['longestText']}. Fingerprint `{data['fingerprint'][:16]}`.",
-    ]
-    for stage, training in settings.items():
-        lines += ["", f"## {stage.capitalize()}", f"Preset `{training.preset}`, {training.epochs} epochs, "
-                  f"batch {training.batch_size}. The best epoch on the validation images:", ""]  # fmt: skip
-        lines += ["| figure | value |", "|---|---|"]
-        lines += [f"| {k} | {v:.4f} |" if isinstance(v, float) else f"| {k} | {v} |"
-                  for k, v in sorted(figures[stage].items())]  # fmt: skip
-    lines += [
-        "",
-        "## Use",
-        "`detection/` and `recognition/` each hold an mmengine configuration (`config.py`) and weights "
-        "(`best.pth`, loadable with `weights_only=True`); `dictionary.txt` holds one character a line.",
-        "",
-        "## Versions",
-        *(f"- {name} {_version(name)}" for name in _VERSIONS),
-        "",
-    ]
-    return "\n".join(lines)
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def _version(name: str) -> str:
@@ -109,25 +158,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _entry(name: str, method: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _TIME)
-    entry.external_attr = 0o644 << 16
-    entry.compress_type = method
-    return entry
-
-
-def _add_text(bundle: zipfile.ZipFile, name: str, text: str) -> str:
-    data = text.encode()
-    bundle.writestr(_entry(name, zipfile.ZIP_DEFLATED), data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def _add_file(bundle: zipfile.ZipFile, name: str, path: Path) -> str:
-    """Weights are stored as they are: noise doesn't compress."""
-    method = zipfile.ZIP_STORED if path.suffix == ".pth" else zipfile.ZIP_DEFLATED
-    with path.open("rb") as source, bundle.open(_entry(name, method), "w", force_zip64=True) as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
