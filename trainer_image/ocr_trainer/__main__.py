@@ -56,8 +56,8 @@ def _build_parser() -> argparse.ArgumentParser:
         "check",
         help="check images and annotations, write nothing",
         description="Check the images and annotations in FOLDER as a run would, print what is wrong with "
-        "them and the data set's figures, and write nothing. The options are the fields of train.dataset; files "
-        "and folders are relative to FOLDER.",
+        "them and the data set's figures, and write nothing. The options are the fields of train.dataset; "
+        "files and folders are relative to FOLDER.",
         epilog=_EXIT_CODES,
     )
     check.add_argument("folder", type=Path, metavar="FOLDER", help="a run's folder: images and COCO files")

@@ -5,6 +5,8 @@ quarter of the words when a detector's boxes are a little wider. The margin is s
 choose another padding each time.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,7 @@ _VERTICAL_RATIO = 1.5
 _VERTICAL_RATIO_UNREAD = 2.0
 """Where the text isn't known: a single narrow character must not be turned."""
 _NEARLY_VERTICAL_DEGREES = 65.0
-_MARGIN_STEPS = np.linspace(1.0, 0.0, 8)
+_MARGIN_STEPS = tuple(step / 7 for step in range(7, -1, -1))
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,30 @@ def reading_quad(polygon: Points, characters: int | None = None) -> tuple[Points
     Also whether it is read downwards: a line much taller than wide with more than one character
     (`characters`; None: unknown). Polygons of other than four corners are enclosed in a rectangle.
     """
-    quad = polygon if len(polygon) == 4 else cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32)))
-    quad = np.asarray(quad, dtype=np.float64)
-    if _signed_area(quad) < 0:
-        quad = quad[::-1]
-    sides = np.roll(quad, -1, axis=0) - quad
-    lengths = np.linalg.norm(sides, axis=1)
+    points = polygon if len(polygon) == 4 else cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32)))
+    # Plain floats: for four corners numpy's calls cost ten times what they compute.
+    quad: list[list[float]] = points.tolist()
+    if signed_area(quad) < 0:
+        quad.reverse()
+    sides = [(quad[i - 3][0] - quad[i][0], quad[i - 3][1] - quad[i][1]) for i in range(4)]
+    lengths = [math.hypot(*side) for side in sides]
     first, second = lengths[0] + lengths[2], lengths[1] + lengths[3]
     ratio = max(first, second) / max(min(first, second), 1e-6)
-    longest = [0, 2] if first >= second else [1, 3]
+    longest = (0, 2) if first >= second else (1, 3)
     limit = _VERTICAL_RATIO_UNREAD if characters is None else _VERTICAL_RATIO
     downwards = False
     if ratio > limit and characters != 1:
-        steep = np.degrees(np.arctan2(abs(sides[longest[0]][1]), abs(sides[longest[0]][0])))
-        downwards = bool(steep > _NEARLY_VERTICAL_DEGREES)
+        x, y = sides[longest[0]]
+        downwards = math.degrees(math.atan2(abs(y), abs(x))) > _NEARLY_VERTICAL_DEGREES
         start = max(longest, key=lambda i: sides[i][int(downwards)])
     else:
         start = max(range(4), key=lambda i: sides[i][0] / max(lengths[i], 1e-6))
-    return np.roll(quad, -start, axis=0), downwards
+    return np.array(quad[start:] + quad[:start], dtype=np.float64), downwards
+
+
+def signed_area(quad: list[list[float]]) -> float:
+    """Positive when clockwise on screen, where y grows downwards."""
+    return sum(quad[i - 1][0] * quad[i][1] - quad[i - 1][1] * quad[i][0] for i in range(len(quad))) / 2
 
 
 def line_height(polygon: Points, characters: int | None = None) -> tuple[float, bool]:
@@ -105,30 +113,25 @@ def encode(image: Image) -> bytes:
     return bytes(encoded.tobytes())
 
 
-def _signed_area(points: Points) -> float:
-    """Positive when clockwise on screen, where y grows downwards."""
-    x, y = points[:, 0], points[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
-
-
 def _margins(
     to_image: Any, w: int, h: int, wanted: float, image_width: int, image_height: int
 ) -> tuple[float, float, float, float]:
     """left, top, right, bottom in pixels of the flat line: as much of `wanted` as the picture holds."""
-    sides = (
+    sides: tuple[Callable[[float], list[list[float]]], ...] = (
         lambda m: [[-m, 0], [-m, h]],
         lambda m: [[0, -m], [w, -m]],
         lambda m: [[w + m, 0], [w + m, h]],
         lambda m: [[0, h + m], [w, h + m]],
     )
 
-    def largest(corners: Any) -> float:
-        for step in _MARGIN_STEPS:
-            points = np.array([corners(wanted * step)], dtype=np.float32)
-            x, y = cv2.perspectiveTransform(points, to_image)[0].T
-            if x.min() >= -0.5 and y.min() >= -0.5 and x.max() <= image_width and y.max() <= image_height:
-                return float(wanted * step)
-        return 0.0
+    def fits(corners: list[list[float]]) -> bool:
+        points = cv2.perspectiveTransform(np.array([corners], dtype=np.float32), to_image)[0].tolist()
+        return all(-0.5 <= x <= image_width and -0.5 <= y <= image_height for x, y in points)
 
+    def largest(corners: Callable[[float], list[list[float]]]) -> float:
+        return next((wanted * step for step in _MARGIN_STEPS if fits(corners(wanted * step))), 0.0)
+
+    if fits([corner for side in sides for corner in side(wanted)]):  # most lines lie well inside
+        return wanted, wanted, wanted, wanted
     left, top, right, bottom = (largest(side) for side in sides)
     return left, top, right, bottom

@@ -4,11 +4,12 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ocr_trainer.dataset import likeness
+from ocr_trainer.dataset import likeness, pictures
 from ocr_trainer.dataset.check import CheckedImage
 from ocr_trainer.dataset.findings import Finding, Kind
 from ocr_trainer.dataset.folder import Role
@@ -54,12 +55,15 @@ class Figures:
         done = "each counts as an error" + (f", but for the {known} in the dictionary" if known else "")
         yield Finding(Kind.UNSEEN_CHARACTERS, "", what, done)
 
-    def near_duplicates(self) -> Iterator[Finding]:
+    def near_duplicates(self, root: Path) -> Iterator[Finding]:
         """Validation images that look like a training image."""
         pairs = likeness.alike(self._looks[Role.TRAIN], self._looks[Role.VALIDATION])
         for validation, training, correlation in pairs:
-            what = f"looks like the training's {self._paths[Role.TRAIN][training]} ({correlation:.2f} of 1)"
-            path = self._paths[Role.VALIDATION][validation]
+            path, other = self._paths[Role.VALIDATION][validation], self._paths[Role.TRAIN][training]
+            both = [pictures.read((root / one).read_bytes()).pixels for one in (path, other)]
+            if not likeness.alike_closely(*both):
+                continue
+            what = f"looks like the training's {other} ({correlation:.2f} of 1)"
             yield Finding(Kind.NEAR_DUPLICATE, path, what, "kept; it makes the validation's figures too good")
 
     def text_sizes(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ocr_trainer.dataset.findings import Finding, FindingsFile, Kind, Severity
 from ocr_trainer.dataset.folder import FileIndex, Role
 from ocr_trainer.dataset.sources import Work, find
 from ocr_trainer.dataset.split import split
-from ocr_trainer.dataset.workers import check_all
+from ocr_trainer.dataset.workers import check_all, check_stop
 from ocr_trainer.dataset.writers import Side, open_side
 from ocr_trainer.errors import BadData
 from ocr_trainer.progress import Progress
@@ -70,7 +70,8 @@ class Preparation:
         training, validation = sides[Role.TRAIN], sides[Role.VALIDATION]
         _require_usable(training, validation)
         characters = self._characters(figures)
-        for finding in figures.near_duplicates():
+        for finding in figures.near_duplicates(self.index.root):
+            check_stop(self.stop)
             self.findings.add(finding)
         self.findings.add(*figures.unseen_finding(characters))
         return {

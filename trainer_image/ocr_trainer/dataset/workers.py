@@ -64,18 +64,19 @@ def _check_here(
     checker = Checker(root, sources)
     try:
         for task in tasks:
-            _check_stop(stop)
+            check_stop(stop)
             yield checker.check(task)
     finally:
         checker.close()
 
 
 def _result(waiting: "deque[Future[CheckedImage]]", stop: threading.Event) -> CheckedImage:
-    _check_stop(stop)
+    check_stop(stop)
     return waiting.popleft().result()
 
 
-def _check_stop(stop: threading.Event) -> None:
+def check_stop(stop: threading.Event) -> None:
+    """Raise Interrupted once the stage was asked to stop."""
     if stop.is_set():
         raise Interrupted("stopped while images were checked; the next start checks them again")
 
