@@ -24,7 +24,8 @@ model = dict(
 train_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=True),
     batch_sampler=dict(type="WidthBatchSampler", training=True, curriculum=0.15),
-    dataset=dict(type="LineDataset", training=True),
+    # synthetic: share of the lines that are drawn with fonts instead, where fonts have the data's characters
+    dataset=dict(type="LineDataset", training=True, synthetic=0.0),
 )
 val_dataloader = dict(
     batch_size=32,

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 from ocr_trainer.dataset.crops import Crop
 from ocr_trainer.line_shape import Image, LineShape, lines_in_batch
 from ocr_trainer.training.batches import EpochBatches, draw_seeds, in_batches
+from ocr_trainer.training.synthetic import SyntheticLines
 
 _STRETCH = (0.9, 1.15)
 """A line's width in training varies by this."""
@@ -40,7 +41,8 @@ class LineKey:
 class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
     """Lines of one LMDB; an item is asked for by its LineKey and comes as mmocr's models expect it."""
 
-    def __init__(self, path: str, reading: dict[str, Any], training: bool) -> None:
+    def __init__(self, path: str, reading: dict[str, Any], training: bool, synthetic: float = 0.0) -> None:
+        """synthetic: in training, the share of lines that are drawn with fonts instead."""
         self._path, self._shape, self._training = path, LineShape(**reading), training
         self._environment: lmdb.Environment | None = None
         self.metainfo = {"dataset_type": "TextRecogDataset", "task_name": "textrecog"}
@@ -49,6 +51,8 @@ class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
             labels = [json.loads(transaction.get(b"label-%09d" % (i + 1))) for i in range(count)]
         self.texts: list[str] = [label["text"] for label in labels]
         self._boxes = np.array([label["box"] for label in labels], np.int64).reshape(-1, 4)
+        self._synthetic_share = synthetic
+        self._synthetic = SyntheticLines.like(self.texts) if training and synthetic else None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -61,14 +65,16 @@ class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
 
     def __getitem__(self, key: LineKey) -> dict[str, Any]:
         x0, y0, x1, y1 = self._boxes[key.index].tolist()
-        crop = Crop(self._image(key.index), (x0, y0, x1, y1))
+        crop, text = Crop(self._image(key.index), (x0, y0, x1, y1)), self.texts[key.index]
         if self._training:
             rng = np.random.default_rng(key.seed)
+            if self._synthetic and rng.random() < self._synthetic_share:
+                text, crop = self._synthetic.draw(text, crop, rng)
             left, top, right, bottom = rng.uniform(-0.2, 1.6, 4).tolist()
             line = vary(self._shape.cut(crop, (left, top, right, bottom)), rng)
         else:
             line = self._shape.cut(crop)
-        return pack(self._shape.resize(line, key.width), self.texts[key.index])
+        return pack(self._shape.resize(line, key.width), text)
 
     def _image(self, index: int) -> Image:
         # Opened where it is read: an LMDB environment must not be carried over a fork.

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 class SlimVGG(MiniVGG):  # type: ignore[misc]
     """CRNN's MiniVGG at a fraction of its width, with batch norm after every convolution.
 
-    mmocr hard-codes both. 32 pixels of height become 1, W of width become W/4 + 1 steps.
+    mmocr hard-codes both. 32 pixels of height become 1, W of width become W/4 + 1 steps. context: so many
+    ContextBlocks let a step know its neighbours, as the LSTM does in mmocr's CRNN.
     """
 
-    def __init__(self, width: float, **arguments: Any) -> None:
+    def __init__(self, width: float, context: int = 0, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.channels: list[int] = [int(channels * width) for channels in self.channels]
         layers: list[nn.Module] = []
@@ -40,8 +41,22 @@ class SlimVGG(MiniVGG):  # type: ignore[misc]
             elif index in (3, 5):
                 layers.append(nn.MaxPool2d((2, 2), (2, 1), (0, 1)))
             before = channels
-        self.cnn = Sequential(*layers)
+        self.cnn = Sequential(*layers, *(ContextBlock(before) for _ in range(context)))
         self.init_cfg = None  # else mmengine would draw MiniVGG's own start over this one
+
+
+class ContextBlock(nn.Module):  # type: ignore[misc]
+    """Each step with nine along the line: what an LSTM is good for, without its long start."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.along = nn.Conv2d(channels, channels, (1, 9), padding=(0, 4), groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.narrow(functional.gelu(self.widen(self.norm(self.along(x)))))
 
 
 @MODELS.register_module()
