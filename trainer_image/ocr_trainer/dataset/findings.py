@@ -53,7 +53,6 @@ class Kind(Enum):
     TEXT = "text", Severity.REPAIRED
     NO_TEXT = "no-text", Severity.IGNORED
     TEXT_TOO_LONG = "text-too-long", Severity.ERROR
-    LINE_TOO_SMALL = "line-too-small", Severity.IGNORED
     # of the whole set
     UNSEEN_CHARACTERS = "unseen-characters", Severity.IGNORED
 
