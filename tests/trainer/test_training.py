@@ -57,7 +57,7 @@ def test_numbers_on_unseen_pages_are_found_and_read(run: RunFolder) -> None:
 
 def test_the_last_epoch_is_validated_and_saved_though_no_multiple_of_evaluate_every(run: RunFolder) -> None:
     folder = run.stage("detection")
-    curves = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    curves = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in curves if "hmean" in line] == [5, 7]
     assert [line["epoch"] for line in curves if "loss" in line] == list(range(1, 8))
     assert load(folder / "last.pth")["meta"]["epoch"] == 7
@@ -148,7 +148,7 @@ def test_a_stopped_training_goes_on_where_it_stopped(run: RunFolder, tmp_path: P
     assert not (copy.stage(kind) / "done.json").exists()
 
     run_stage(Stage(kind), copy, settings)
-    curves = [json.loads(line) for line in (copy.stage(kind) / "curves.jsonl").read_text().splitlines()]
+    curves = [json.loads(line) for line in (copy.stage(kind) / "metrics.jsonl").read_text().splitlines()]
     ends = [line["iterations"] for line in curves if "iterations" in line]
     assert [line["epoch"] for line in curves if "iterations" in line] == [1, 2]
     assert ends[0] < ends[1] == load(copy.stage(kind) / "last.pth")["meta"]["iter"]
@@ -174,7 +174,7 @@ def test_the_presets_for_a_gpu_train_too(
     training = SETTINGS[kind] | {"preset": preset, "epochs": 1, "batchSize": 12}
     training["overrides"] = SETTINGS[kind].get("overrides", {}) | overrides
     run_stage(Stage(kind), copy, SETTINGS | {kind: training})
-    curves = [json.loads(line) for line in (copy.stage(kind) / "curves.jsonl").read_text().splitlines()]
+    curves = [json.loads(line) for line in (copy.stage(kind) / "metrics.jsonl").read_text().splitlines()]
     assert curves[0]["iterations"] >= 3
     assert np.isfinite(curves[0]["loss"])
     assert (copy.stage(kind) / "best.pth").exists()
@@ -212,7 +212,7 @@ def test_a_detector_starts_from_another_run_of_the_project(run: RunFolder) -> No
     run_stage(Stage.DETECTION, second, SETTINGS | {"id": "second", "detection": detection})
 
     def first_loss(run: RunFolder) -> float:
-        line = (run.stage("detection") / "curves.jsonl").read_text().splitlines()[0]
+        line = (run.stage("detection") / "metrics.jsonl").read_text().splitlines()[0]
         return float(json.loads(line)["loss"])
 
     assert first_loss(second) < 0.7 * first_loss(run)

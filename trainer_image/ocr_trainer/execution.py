@@ -10,7 +10,7 @@ from ocr_contract.stage_input import StageInput
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder, TestFolder
 from ocr_trainer.context import StageContext
-from ocr_trainer.errors import Interrupted
+from ocr_trainer.errors import Interrupted, naming_full_volume
 from ocr_trainer.progress import Progress
 from ocr_trainer.reporting import Apply, Reporter
 
@@ -38,7 +38,8 @@ def execute(
     try:
         # Imported now: two of the stages bring torch, which --help and the data checks do without.
         module = importlib.import_module(f"ocr_trainer.stages.{stage}")
-        module.run(StageContext(given, run, test, reporter, pod_uid, stop, progress, init))
+        with naming_full_volume(run.path):
+            module.run(StageContext(given, run, test, reporter, pod_uid, stop, progress, init))
         if stage is (Stage.TEST if test else Stage.PACKAGE):
             reporter.word(Word.SUCCEEDED)
     except Interrupted:

@@ -74,7 +74,7 @@ class Pipeline:
         compat.install()
         from ocr_trainer.machine import this_machine
         from ocr_trainer.models import load_detector, load_recogniser
-        from ocr_trainer.training.stage import use_threads
+        from ocr_trainer.training.session import use_threads
 
         machine = this_machine()
         use_threads(machine)

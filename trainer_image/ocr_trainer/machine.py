@@ -46,24 +46,37 @@ def let_waiting_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def this_machine() -> Machine:
-    """What this process finds; imports torch."""
+def this_machine(processes: int = 1) -> Machine:
+    """What this process finds; imports torch.
+
+    processes: wanted to train together, a GPU each; without GPUs they share the processors.
+    """
     import torch
 
-    count = processors()
+    gpus = torch.cuda.device_count()
+    processes = max(1, min(processes, gpus) if gpus else processes)
+    count = max(1, processors() // processes)
     roomy = _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free >= _SHARED_MEMORY_NEEDED
-    workers = 2 if count >= 4 and roomy else 0
-    memory = usable_memory()
-    if not torch.cuda.is_available():
-        amp: Literal["float16", "bfloat16"] | None = "bfloat16" if _cpu_has_bf16() else None
-        return Machine(threads=count, workers=workers, amp=amp, memory=memory)
-    amp = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    return Machine(threads=count, workers=workers, device="cuda", amp=amp, memory=memory)
+    amp: Literal["float16", "bfloat16"] | None
+    if gpus:
+        amp = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    else:
+        amp = "bfloat16" if _cpu_has_bf16() else None
+    return Machine(
+        threads=count,
+        workers=2 if count >= 4 and roomy else 0,
+        device="cuda" if gpus else "cpu",
+        amp=amp,
+        memory=usable_memory(),
+        processes=processes,
+    )
 
 
 def _cpu_has_bf16() -> bool:
     """Whether the processor multiplies bf16 itself; emulated, it is ten times slower than float32."""
     import torch
 
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch of before 2.13 doesn't tell
+        return False
     abilities = torch.cpu.get_capabilities()
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))

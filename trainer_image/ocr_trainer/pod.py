@@ -1,6 +1,5 @@
 """A stage in its pod: input from the environment, last words into the termination message, an exit code."""
 
-import errno
 import logging
 import os
 import signal
@@ -56,10 +55,6 @@ def run_in_pod(
     except TrainerError as error:
         logger.error("Failed %s: %s", stage, error.message)
         return _end(termination_log, error.reason, error.message, error.exit_code)
-    except OSError as error:
-        logger.exception("Failed %s", stage)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return _end(termination_log, "VolumeFull" if full else "InternalError", _one_line(error), _FAILED)
     except Exception as error:
         logger.exception("Failed %s", stage)
         return _end(termination_log, "InternalError", _one_line(error), _FAILED)

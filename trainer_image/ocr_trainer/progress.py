@@ -66,6 +66,20 @@ class LogProgress:
         task.finish()
 
 
+class SilentProgress:
+    """For processes beside the one that tells."""
+
+    @contextmanager
+    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Task]:
+        del title, total, done
+        yield _SilentTask()
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1, *, note: str = "") -> None:
+        pass
+
+
 class BarProgress:
     """rich's bars on standard error, one at a time, with the time left."""
 

@@ -6,5 +6,5 @@ from ocr_trainer.training.stage import train
 
 
 def run(context: StageContext) -> None:
-    """Leaves best.pth, last.pth, config.py, curves.jsonl and metrics.json in the stage's folder."""
-    train(context, RECOGNITION, context.input.train.recognition)
+    """Leaves best.pth, last.pth, config.py, metrics.jsonl and metrics.json in the stage's folder."""
+    train(context, RECOGNITION)

@@ -50,6 +50,14 @@ class EpochBatches:
         """How many they are, without making them where that is quicker."""
         return len(self.batches(epoch))
 
+    def heaviest(self) -> list[Any]:
+        """The batch of the last epoch that needs the most memory."""
+        return max(self.batches(self._epochs - 1), key=self.weight)
+
+    def weight(self, batch: list[Any]) -> int:
+        """A measure of the memory that the batch needs."""
+        return len(batch)
+
     def steps(self) -> int:
         """Batches of a rank in the whole training; counted once, for mmengine asks in every step."""
         if self._steps is None:

@@ -1,5 +1,6 @@
 """What the two trainings differ in: their stage, their status words, the figures they are judged by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ocr_contract.legacy import Word
@@ -18,6 +19,13 @@ class Kind:
     """Fields of the stage's report; mmocr's metrics have the same names behind a prefix."""
     rank: tuple[str, ...]
     """The figures that decide which epoch is best, the first counting most."""
+
+    def figures_of(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """mmocr's metrics without their prefix, 0 for a missing one; the detector's threshold with them."""
+        named = {name.rsplit("/", 1)[-1]: float(value) for name, value in metrics.items()}
+        return {name: named.get(name, 0.0) for name in self.figures} | (
+            {"threshold": named["threshold"]} if "threshold" in named else {}
+        )
 
 
 DETECTION = Kind(

@@ -152,6 +152,9 @@ class WidthBatchSampler(EpochBatches):
         batches = self._group(keys)
         return [batches[position] for position in rng.permutation(len(batches))]
 
+    def weight(self, batch: list[LineKey]) -> int:
+        return sum(key.width for key in batch)
+
     def count(self, epoch: int) -> int:
         widths, lines = np.unique(self._draw(epoch)[1], return_counts=True)
         return sum(-(-int(n) // self._size(int(w))) for w, n in zip(widths, lines, strict=True))

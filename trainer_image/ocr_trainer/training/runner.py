@@ -1,7 +1,6 @@
 """mmengine's Runner and epoch loop, extended at the seams they offer: log, configuration, resuming."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +65,25 @@ class ResumableEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
         self.batches: EpochBatches = self.dataloader.batch_sampler
         self._max_iters = self.batches.steps()  # the first epochs may have fewer batches than the others
 
+    def is_due(self, epoch: int) -> bool:
+        """Whether a validation follows this epoch, counted from 1; it always does the last."""
+        return bool(epoch % self.val_interval == 0 or epoch == self._max_epochs)
+
+    def validations_after(self, epoch: int) -> int:
+        """How many are still to come when so many epochs are done."""
+        extra = self._max_epochs % self.val_interval != 0
+        return int(self._max_epochs // self.val_interval - epoch // self.val_interval + extra)
+
     def run(self) -> Any:
+        for metric in self.runner.val_loop.evaluator.metrics:
+            # Where ranks lay their results together; by default that is the process's own folder.
+            metric.collect_dir = str(Path(self.runner.work_dir) / ".results.tmp")
         self.runner.call_hook("before_train")
         if self.validation_due:
             self.runner.val_loop.run()
         while self._epoch < self._max_epochs:
             self.run_epoch()
-            if self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs:
+            if self.is_due(self._epoch):
                 self.runner.val_loop.run()
         self.runner.call_hook("after_train")
         return self.runner.model
@@ -98,6 +109,32 @@ class DrawByIteration(Hook):  # type: ignore[misc]
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         del batch_idx, data_batch
         torch.manual_seed(mix(runner.seed, runner.rank, runner.iter))
+
+
+class Proof(Hook):  # type: ignore[misc]
+    """Whether the configuration has shown that it works: a first batch was trained, and one validated."""
+
+    def __init__(self) -> None:
+        self._trained = self._validated = self._validates = False
+
+    @property
+    def given(self) -> bool:
+        """For what runs now, training or validation."""
+        return self._validated if self._validates else self._trained
+
+    def before_val(self, runner: Runner) -> None:
+        del runner
+        self._validates = True
+
+    def after_val(self, runner: Runner) -> None:
+        del runner
+        self._validates = False
+
+    def after_train_iter(self, *_: Any, **__: Any) -> None:
+        self._trained = True
+
+    def after_val_iter(self, *_: Any, **__: Any) -> None:
+        self._validated = True
 
 
 class PlainCheckpointHook(Hook):  # type: ignore[misc]
@@ -129,15 +166,3 @@ def plain(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(plain(item) for item in value)
     return value
-
-
-def replace_checkpoint(path: Path, write: Any) -> None:
-    """Have `write(temporary path)` write a checkpoint, then put it in the place of `path`, durably."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""Hooks that keep last.pth, from which a training goes on, and best.pth, which is the model."""
+
+import io
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import barrier, get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ocr_contract.atomic import replace_json
+from ocr_trainer.errors import BadConfiguration, Interrupted, naming_full_volume
+from ocr_trainer.training.checkpoints import BEST, LAST, PREVIOUS, Unusable, load, replace_checkpoint
+from ocr_trainer.training.kinds import Kind
+from ocr_trainer.training.runner import ResumableEpochLoop, plain
+from ocr_trainer.training.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+Meta = dict[str, Any]
+
+_SAVE_SECONDS = 300.0
+"""So much work a killed pod may lose."""
+_SKIPPED_BY_SCALER = 20
+"""Batches in a row without a finite loss that float16's loss scaling is allowed: it skips such steps."""
+
+
+class LastKeeper(Hook):  # type: ignore[misc]
+    """Writes last.pth: before a validation (the last epoch always has one), every five minutes, at a stop.
+
+    meta: what every checkpoint of this training says of itself: `run`, `batch_size`, `characters`.
+    Never writes weights that are no numbers.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(
+        self,
+        kind: Kind,
+        folder: Path,
+        meta: Meta,
+        stopping: Stopping,
+        check_owner: Callable[[], None],
+    ) -> None:
+        self._kind, self._folder, self._meta = kind, folder, meta
+        self._stopping, self._check_owner = stopping, check_owner
+        self._saved_at = time.monotonic()
+        self._not_finite = 0
+        self.validated: set[int] = set()
+        """Epochs that an earlier process validated."""
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Only a checkpoint of this very run holds a place to go on from."""
+        meta = checkpoint.get("meta", {})
+        loop = runner.train_loop
+        if meta.get("run") == self._meta["run"] and isinstance(loop, ResumableEpochLoop):
+            loop.batches.begin, epoch = int(meta["batches_done"]), int(meta["epoch"])
+            ended = epoch > 0 and not loop.batches.begin
+            loop.validation_due = ended and loop.is_due(epoch) and epoch not in self.validated
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        del data_batch
+        stop = self._stopping.anywhere()
+        if stop or time.monotonic() - self._saved_at > _SAVE_SECONDS:
+            self._save(runner, epoch=runner.epoch, batches_done=batch_idx)
+        if stop:
+            barrier()  # a rank that left early would have the one that writes killed
+            raise Interrupted(
+                f"stopped in epoch {runner.epoch + 1} after {batch_idx} batches; a checkpoint is written"
+            )
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        del data_batch
+        if math.isfinite(float(outputs["loss"].detach())):
+            self._not_finite = 0
+            return
+        self._not_finite += 1
+        tolerated = _SKIPPED_BY_SCALER if hasattr(runner.optim_wrapper, "loss_scaler") else 0
+        if self._not_finite > tolerated:
+            raise self._diverged(f"the loss of epoch {runner.epoch + 1}, batch {batch_idx + 1}")
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        epoch = runner.epoch + 1
+        if runner.train_loop.is_due(epoch):
+            self._save(runner, epoch=epoch, batches_done=0)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        del batch_idx, data_batch, outputs
+        # Ranks have different numbers of batches here, so each goes by its own signal; nothing is written.
+        if self._stopping.here():
+            raise Interrupted(f"stopped while epoch {runner.epoch} was validated; it will be validated again")
+
+    def _save(self, runner: Runner, *, epoch: int, batches_done: int) -> None:
+        if get_rank() == 0:
+            self._check_owner()
+            if not _finite(bare(runner.model)):
+                raise self._diverged(f"a weight in epoch {runner.epoch + 1}")
+            meta = {"epoch": epoch, "iter": runner.iter, "batches_done": batches_done, **self._meta}
+            replace_checkpoint(
+                self._folder / LAST,
+                lambda path: runner.save_checkpoint(str(path.parent), path.name, meta=meta),
+                previous=self._folder / PREVIOUS,
+            )
+        self._saved_at = time.monotonic()
+
+    def _diverged(self, what: str) -> BadConfiguration:
+        kept = f"{LAST} is of before that" if (self._folder / LAST).exists() else "no checkpoint is older"
+        return BadConfiguration(
+            f"{what} is no finite number any more, so the training stopped ({kept}): "
+            f"lower {self._kind.stage}.learningRate",
+            reason="Diverged",
+        )
+
+
+class BestKeeper(Hook):  # type: ignore[misc]
+    """Writes best.pth and metrics.json when a validation's figures are better than any before.
+
+    Before the validation is recorded: what is recorded is not validated again after a stop.
+    """
+
+    priority = "NORMAL"
+
+    def __init__(self, kind: Kind, folder: Path, meta: Meta, check_owner: Callable[[], None]) -> None:
+        self._kind, self._folder, self._meta, self._check_owner = kind, folder, meta, check_owner
+        self._rank: tuple[float, ...] = ()
+        self.epoch: int | None = None
+        """The best epoch so far."""
+
+    def resume(self) -> bool:
+        """Take over the best epoch of an earlier process; False if there is none that is whole."""
+        try:
+            meta = load(self._folder / BEST)["meta"]
+        except Unusable:
+            return False
+        if meta.get("run") != self._meta["run"]:
+            return False
+        metrics = meta["metrics"]
+        self._rank, self.epoch = tuple(float(metrics[name]) for name in self._kind.rank), int(meta["epoch"])
+        if get_rank() == 0:
+            replace_json(self._folder / "metrics.json", metrics)
+        return True
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        found = self._kind.figures_of(metrics or {})
+        rank = tuple(found[name] for name in self._kind.rank)
+        if rank <= self._rank:
+            return
+        self._rank, self.epoch = rank, runner.epoch
+        if get_rank() != 0:
+            return
+        self._check_owner()
+        record = {"epoch": runner.epoch, **plain(found)}
+        weights = {name: tensor.cpu() for name, tensor in bare(runner.model).state_dict().items()}
+        meta = {"epoch": runner.epoch, "iter": runner.iter, "metrics": record, **self._meta}
+        buffer = io.BytesIO()
+        torch.save({"meta": meta, "state_dict": weights}, buffer)
+        replace_checkpoint(self._folder / BEST, lambda path: _write(path, buffer))
+        with naming_full_volume(self._folder):
+            replace_json(self._folder / "metrics.json", record)
+        logger.info("Epoch %d is the best so far: %s", runner.epoch, found)
+
+
+def bare(model: Any) -> Any:
+    """The model itself, where several processes train it together."""
+    return model.module if hasattr(model, "module") else model
+
+
+def _finite(model: torch.nn.Module) -> bool:
+    tensors = [t for t in model.state_dict().values() if t.is_floating_point()]
+    return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
+
+
+def _write(path: Path, buffer: io.BytesIO) -> None:
+    path.write_bytes(buffer.getbuffer())
