@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ocr_trainer.beam import BeamPostprocessor
 from ocr_trainer.model_types import fast_types, part_files
+from ocr_trainer.ngrams import FILE_NAME, Ngrams
 
 
 def load_detector(config_file: Path, weights: Path, device: str) -> tuple[Any, dict[str, Any]]:
@@ -22,12 +24,21 @@ def load_detector(config_file: Path, weights: Path, device: str) -> tuple[Any, d
 def load_recogniser(
     config_file: Path, weights: Path, dictionary: Path, device: str
 ) -> tuple[Any, dict[str, Any]]:
-    """The recogniser, and how lines become pictures for it (fields of LineShape)."""
+    """The recogniser, and how lines become pictures for it (fields of LineShape).
+
+    Where n-grams lie beside the weights, what CTC may have read is weighed by them.
+    """
+    from mmocr.models.textrecog.postprocessors import CTCPostProcessor
+
     from ocr_trainer.training.configuration import set_dictionary
 
     config = _read(config_file)
     set_dictionary(config, dictionary.resolve())
-    return _build(config.model, _load(weights), device), dict(config.reading)
+    model = _build(config.model, _load(weights), device)
+    table = weights.with_name(FILE_NAME)
+    if table.is_file() and isinstance(model.decoder.postprocessor, CTCPostProcessor):
+        model.decoder.postprocessor = BeamPostprocessor(model.decoder.dictionary, Ngrams.load(table))
+    return model, dict(config.reading)
 
 
 def set_threshold(config: Any, meta: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from ocr_contract.atomic import replace_json, replacing
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
+from ocr_trainer import ngrams
 from ocr_trainer.bundle import file_hash, write_bundle
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import BadData
@@ -80,6 +81,8 @@ def _model_files(run: RunFolder) -> dict[str, Path | bytes]:
             files = detection_files(trained, meta)
         else:
             files = recognition_files(trained)
+            if (folder / ngrams.FILE_NAME).is_file():
+                members[f"{stage}/{ngrams.FILE_NAME}"] = (folder / ngrams.FILE_NAME).read_bytes()
         members |= {f"{stage}/{name}": content for name, content in files.items()}
     return members
 
