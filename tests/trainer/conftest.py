@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from annotated_folder import AnnotatedFolder
+from ocr_contract.volume import RunFolder
 
 
 @pytest.fixture
@@ -45,3 +46,11 @@ def trained_numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if parallel:
         shutil.copytree(shared, own)
     return own
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run whose data are prepared, for the smallest trainings; nobody trains in it."""
+    from tiny_training import prepare
+
+    return prepare(tmp_path_factory.mktemp("prepared") / "train" / "numbers" / "first")

@@ -2,81 +2,34 @@
 
 import json
 import os
-import shutil
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from numbers_run import draw_pages, run_stage
+from numbers_run import run_stage
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
 from ocr_trainer.errors import Interrupted
-from ocr_trainer.progress import Task
+from tiny_training import SETTINGS, StopAfter, copy_run, load, sigterm_stops
 
 pytestmark = pytest.mark.training
-
-PIPELINE = "train_dataloader.dataset.pipeline.2"
-SETTINGS: dict[str, Any] = {
-    "id": "first",
-    "detection": {
-        "preset": "dbnet_r18_tiny", "epochs": 3, "batchSize": 4, "evaluateEvery": 2,
-        "overrides": {
-            "amp": "off", "long_side": 160, f"{PIPELINE}.size": 96, f"{PIPELINE}.long_side": [280, 360],
-        },
-    },
-    # Dropout, attention and many learning rates: what a careless resume gets wrong.
-    "recognition": {
-        "preset": "satrn_small", "epochs": 3, "batchSize": 16, "evaluateEvery": 2,
-        "overrides": {
-            "amp": "off", "model.backbone.hidden_dim": 32, "model.encoder.n_layers": 1,
-            "model.encoder.n_head": 2, "model.encoder.d_k": 16, "model.encoder.d_v": 16,
-            "model.encoder.d_model": 32, "model.encoder.d_inner": 32, "model.decoder.n_layers": 1,
-            "model.decoder.d_embedding": 32, "model.decoder.n_head": 2, "model.decoder.d_model": 32,
-            "model.decoder.d_inner": 32, "model.decoder.d_k": 16, "model.decoder.d_v": 16,
-        },
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run whose data are prepared."""
-    folder = tmp_path_factory.mktemp("volume") / "train" / "numbers" / "first"
-    rng = np.random.default_rng(5)
-    for name, count in (("train", 10), ("val", 2)):
-        draw_pages(folder, name, count, rng)
-    run_stage(Stage.PREPARE, RunFolder(folder), SETTINGS)
-    return RunFolder(folder)
 
 
 @pytest.fixture
 def run(prepared: RunFolder, tmp_path: Path) -> RunFolder:
     """A copy to train in."""
-    shutil.copytree(prepared.path, tmp_path / "first")
-    return RunFolder(tmp_path / "first")
+    return copy_run(prepared, tmp_path / "first")
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(prepared: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The last checkpoints of trainings that nobody stopped."""
-    folder = tmp_path_factory.mktemp("whole") / "first"
-    shutil.copytree(prepared.path, folder)
+    run = copy_run(prepared, tmp_path_factory.mktemp("whole") / "first")
     for kind in ("detection", "recognition"):
-        run_stage(Stage(kind), RunFolder(folder), SETTINGS)
-    return {kind: load(folder / "work" / kind / "last.pth") for kind in ("detection", "recognition")}
-
-
-def load(path: Path) -> dict[str, Any]:
-    import torch
-
-    loaded: dict[str, Any] = torch.load(path, weights_only=True)
-    return loaded
+        run_stage(Stage(kind), run, SETTINGS)
+    return {kind: load(run.stage(kind) / "last.pth") for kind in ("detection", "recognition")}
 
 
 def assert_same(one: Any, other: Any, where: str = "") -> None:
@@ -102,34 +55,6 @@ def assert_same_training(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert_same(one[part], other[part], part)
     assert one["meta"]["iter"] == other["meta"]["iter"]
     assert one["meta"]["batches_done"] == other["meta"]["batches_done"] == 0
-
-
-class StopAfter:
-    """A progress that asks for a stop when so many batches are trained, by the signal that a pod gets."""
-
-    def __init__(self, batches: int) -> None:
-        self.left = batches
-
-    @contextmanager
-    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Task]:  # noqa: ARG002
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-        yield self
-
-    def advance(self, steps: int = 1, *, note: str = "") -> None:  # noqa: ARG002
-        self.left -= steps
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-@contextmanager
-def sigterm_stops() -> Iterator[threading.Event]:
-    stop = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def stop_after(run: RunFolder, kind: str, batches: int) -> dict[str, Any]:

@@ -111,6 +111,9 @@ def main(job_file: Path) -> None:
         words = {"error": type(error).__name__, "reason": error.reason, "message": error.message}
         job_file.with_name(f"rank{rank}.json").write_text(json.dumps(words))
         sys.exit(error.exit_code)
+    except Exception:
+        logger.exception("Failed rank %d", rank)
+        raise
 
 
 @contextmanager
@@ -122,10 +125,8 @@ def _group(machine: Machine, rank: int) -> Iterator[None]:
     if machine.device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if machine.device == "cuda" else "gloo")
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    distributed.destroy_process_group()  # not after an error: the others would be waited for
 
 
 @contextmanager
