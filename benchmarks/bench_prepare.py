@@ -23,7 +23,7 @@ from ocr_contract.stage_input import STAGE_INPUT_VARIABLE, StageInput
 from ocr_trainer.machine import processors
 
 _WIDTH, _HEIGHT, _ROWS, _COLUMNS = 480, 360, 10, 2
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 1.0
 
 
 def make_folder(folder: Path, images: int) -> None:

@@ -51,6 +51,7 @@ def check_all(
         while waiting:
             yield _result(waiting, stop)
     except BrokenProcessPool as error:
+        check_stop(stop)
         raise RuntimeError(
             "a process that checks images was killed, most likely for want of memory"
         ) from error
