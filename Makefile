@@ -8,7 +8,7 @@ export PYTHONPATH := cluster
 # uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup check format test test-quick test-training test-e2e build-tools bench-operator bench-prepare bench-ocr demo cluster cluster-down clean
+.PHONY: help setup check format test test-quick test-training test-e2e build-tools bench-operator bench-prepare bench-trainer bench-ocr demo cluster cluster-down clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at
 
 bench-prepare: setup ## How quickly images are checked, and in how much memory (half a minute)
 	$(PYTHON) benchmarks/bench_prepare.py
+
+bench-trainer: setup ## Training and testing against stock mmocr on the same cores (six minutes)
+	$(PYTHON) benchmarks/bench_trainer.py
 
 bench-ocr: setup ## The demo's presets trained for fifteen minutes, then read against RapidOCR
 	$(PYTHON) benchmarks/bench_ocr.py
