@@ -17,17 +17,22 @@ from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
 from ocr_trainer.context import StageContext
 from ocr_trainer.progress import LogProgress
-from ocr_trainer.reporting import Reporter
+from ocr_trainer.reporting import Apply, Reporter
 from ocr_trainer.stages import prepare
 
 
 def run_prepare(
-    folder: AnnotatedFolder, *, stop: bool = False, init: Path | None = None, **settings: Any
+    folder: AnnotatedFolder,
+    *,
+    stop: bool = False,
+    init: Path | None = None,
+    apply: Apply | None = None,
+    **settings: Any,
 ) -> RunFolder:
     """The stage as its Job runs it."""
     run = RunFolder(folder.path)
     train = Train.model_validate({"id": "one", **settings})
-    reporter = Reporter(Stage.PREPARE, "key", run)
+    reporter = Reporter(Stage.PREPARE, "key", run, apply=apply)
     stopped = threading.Event()
     if stop:
         stopped.set()

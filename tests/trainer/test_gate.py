@@ -254,7 +254,7 @@ CASES = [
     Case("a Windows path", named("C:\\Users\\me\\odd.png", "images/odd.png"), reads=("ODD",)),
     Case("percent signs", named("my%20odd.png", "my odd.png"), reads=("ODD",)),
     Case("an upload's prefix", named("1f2e3d4c-odd.png", "odd.png"), reads=("ODD",)),
-    Case("two pictures of the name", two_pictures, {Kind.AMBIGUOUS_IMAGE: 1, Kind.UNLISTED_IMAGE: 2},
+    Case("two pictures of the name", two_pictures, {Kind.AMBIGUOUS_IMAGE: 1},
          loses=("LOST",)),
     Case("two entries for one picture", two_names, {Kind.IMAGE_TAKEN: 1}, ("FIRST",), ("SECOND",)),
     Case("not in the folder", lambda f: (odd("LOST")(f), (f.path / "odd.png").unlink()),
@@ -263,7 +263,7 @@ CASES = [
          {Kind.UNLISTED_IMAGE: 1}),
     # annotation files
     Case("an entry without a name", no_name, {Kind.UNNAMED_IMAGE: 1}, loses=("LOST",)),
-    Case("marked as not valid", not_valid, {Kind.IMAGE_NOT_VALID: 1, Kind.UNLISTED_IMAGE: 1},
+    Case("marked as not valid", not_valid, {Kind.IMAGE_NOT_VALID: 1},
          loses=("LOST",)),
     Case("an image listed twice", listed_again, {Kind.IMAGE_LISTED_TWICE: 1}, ("ONE", "TWO")),
     Case("no object", changed(lambda d: d["annotations"].append(None)), {Kind.MALFORMED_ENTRY: 1}, ("ODD",),

@@ -58,6 +58,30 @@ def test_the_platform_sees_a_fresh_status_with_the_counts(annotated: AnnotatedFo
     assert status.TotalTrainDetImageList == dataset(run)["trainImages"]
 
 
+def test_the_figures_are_told_before_a_gpu_is_asked_for(
+    annotated: AnnotatedFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    annotated.pages(8)
+    image = annotated.picture("odd.png")
+    annotated.text(image, "DOWN", segmentation=[[150, 10, 166, 10, 166, 90, 150, 90]])
+    annotated.text(image, "nowhere", segmentation=[], bbox=[])
+    annotated.write()
+    sent: list[dict[str, Any]] = []
+    with caplog.at_level("INFO"):
+        summary = dataset(run_prepare(annotated, apply=sent.append))
+    sizes = [summary[f"{which}TextHeight"] for which in ("smallest", "median", "largest")]
+    assert sizes[:2] == [10, 10] and 14 < sizes[2] <= 16, "across the reading direction"
+    assert summary["verticalShare"] == round(1 / 17, 4)
+    assert summary["findings"] == [{"severity": "error", "kind": "no-outline", "count": 1}]
+    report = sent[-1]["dataset"]
+    assert report["findings"] == summary["findings"]
+    assert report["medianTextHeight"] == 10 and report["verticalShare"] == summary["verticalShare"]
+    assert report["nearDuplicates"] == 0 and report["unseenCharacters"] == summary["unseenCharacters"]
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    assert "error: 1 no-outline, e.g. odd.png" in told
+    assert "Text heights in pixels" in told and "5.9% read downwards" in told
+
+
 def test_preparing_again_gives_the_same_and_starts_from_what_changed(annotated: AnnotatedFolder) -> None:
     annotated.pages(8)
     annotated.write()

@@ -59,6 +59,8 @@ class AnnotationFile:
     """Dictionaries instead of lists: COCO-Text and TextOCR, where the text `.` means illegible."""
     encoding: str = "utf-8"
     findings: list[Finding] = field(default_factory=list)
+    not_valid: list[str] = field(default_factory=list)
+    """Names of images that the file marks as not to be used."""
     orphans: Places = field(default_factory=lambda: NO_PLACES)
     repeated_ids: Places = field(default_factory=lambda: NO_PLACES)
     _places: Places = field(default_factory=lambda: NO_PLACES)
@@ -154,6 +156,7 @@ class _Reading:
             self._entries.setdefault(identifier, ImageEntry(""))
             return
         if image.get("valid") is False:
+            self._file.not_valid.append(file_name)
             findings.append(Finding(Kind.IMAGE_NOT_VALID, file_name, "it is marked as not valid", "left out"))
             self._entries.setdefault(identifier, ImageEntry(file_name))
             return

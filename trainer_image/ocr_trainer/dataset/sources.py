@@ -89,6 +89,8 @@ class _Gathering:
     findings: FindingsFile
     work: Work = field(default_factory=Work)
     _claims: dict[str, _Claim] = field(default_factory=dict)
+    _spoken_of: set[str] = field(default_factory=set)
+    """Pictures that a finding explains already."""
 
     def add(self, role: Role, file: coco.AnnotationFile, source: Source) -> None:
         """A task for each image of the file whose picture is found; BadData if most aren't there."""
@@ -96,10 +98,13 @@ class _Gathering:
         self.work.sources.append(source)
         folders = (self.folder or ".", PurePosixPath(file.name).parent.as_posix())
         missing: list[str] = []
+        for name in file.not_valid:
+            self._spoken_of.update(self.index.locate(name, folders=folders, role=role))
         for entry in file.entries:
             paths = self.index.locate(entry.file_name, folders=folders, role=role)
             if len(paths) != 1:
                 self.findings.add(self._unlocated(entry.file_name, paths))
+                self._spoken_of.update(paths)
                 missing += [] if paths else [entry.file_name]
                 continue
             task = Task(paths[0], entry, number, file.places(entry), with_lines=role is not Role.TEST)
@@ -119,7 +124,7 @@ class _Gathering:
     def add_unlisted(self, *, truthless_tests: bool) -> None:
         """Pictures of no annotation file: test images without truth, or nobody's."""
         for path in self.index.images_below(self.folder):
-            if path in self._claims:
+            if path in self._claims or path in self._spoken_of:
                 continue
             if not _is_test(path, self.folder):
                 what = "is in no annotation file"
