@@ -86,8 +86,7 @@ def stage_context(
             init=run.path.parent / init_from if init_from else None,
             test=folder,
             reporter=reporter,
-            pod_uid="this-process",
-            **{"stop": threading.Event(), "progress": LogProgress(), **more},
+            **{"pod_uid": "this-process", "stop": threading.Event(), "progress": LogProgress(), **more},
         )
     finally:
         reporter.close()

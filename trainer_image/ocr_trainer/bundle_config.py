@@ -15,6 +15,8 @@ from ocr_trainer.models import page_size, set_threshold
 
 _HERE = "{{ fileDirname }}"
 """mmengine puts the configuration's folder in its place."""
+_MMOCR_PADS = (0.4, 0.2)
+"""Left and right, above and below: what MMOCRInferencer cuts out around a found line, in its heights."""
 _WITH_PARTS = """
 import sys
 
@@ -44,18 +46,32 @@ def detection_files(trained: Config, meta: dict[str, Any]) -> dict[str, bytes]:
 def recognition_files(trained: Config) -> dict[str, bytes]:
     """The recogniser's files but its weights and dictionary, by name in its folder."""
     reading = dict(trained.reading)
-    resize = {key: reading[key] for key in ("height", "step", "widest", "squeeze")}
-    pipeline = [
-        {"type": "LoadImageFromFile"},
-        {"type": "ResizeLine", **resize},
-        {"type": "PackTextRecogInputs", "meta_keys": ("img_path", "ori_shape", "img_shape", "valid_ratio")},
-    ]
     about = "Reads a line from its picture, which holds `pad_x` and `pad_y` of the line's height around it."
-    transform = files("ocr_trainer") / "bundled" / "line_transform.py"
+    transform = Path(str(files("ocr_trainer"))) / "bundled" / "line_transform.py"
     model = _with_dictionary(trained.model.to_dict())
-    return _files(
-        about, model, pipeline, {"reading": reading}, "TextRecogLocalVisualizer", [Path(str(transform))]
-    )
+    pipeline = _line_pipeline(reading)
+    found = _files(about, model, pipeline, {"reading": reading}, "TextRecogLocalVisualizer", [transform])
+    return found | {"found_lines.py": _found_lines(reading).encode()}
+
+
+def _found_lines(reading: dict[str, Any]) -> str:
+    """The configuration for lines as MMOCRInferencer cuts them: wider than the recogniser learnt."""
+    pads = zip(_MMOCR_PADS, (reading["pad_x"], reading["pad_y"]), strict=True)
+    trim = tuple(round(max(0.0, theirs - ours) / (1 + 2 * _MMOCR_PADS[1]), 4) for theirs, ours in pads)
+    loader = {"dataset": {"pipeline": _line_pipeline(reading, trim=trim)}}
+    about = "config.py for MMOCRInferencer with a detector: it cuts lines wider than the recogniser learnt."
+    text = Config({"test_dataloader": loader}).pretty_text
+    return f'"""{about}"""\n\n_base_ = ["config.py"]\n{text}\n'
+
+
+def _line_pipeline(reading: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    resize = {key: reading[key] for key in ("height", "step", "widest", "squeeze")}
+    meta = ("img_path", "ori_shape", "img_shape", "valid_ratio")
+    return [
+        {"type": "LoadImageFromFile"},
+        {"type": "ResizeLine", **resize, **more},
+        {"type": "PackTextRecogInputs", "meta_keys": meta},
+    ]
 
 
 def without_places(trained: Config) -> str:

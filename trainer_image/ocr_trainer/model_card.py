@@ -34,10 +34,14 @@ from mmocr.apis import MMOCRInferencer
 
 ocr = MMOCRInferencer(
     det="detection/config.py", det_weights="detection/best.pth",
-    rec="recognition/config.py", rec_weights="recognition/best.pth",
+    rec="recognition/found_lines.py", rec_weights="recognition/best.pth",
 )
 ocr("page.jpg", out_dir="")
 ```
+
+`recognition/config.py` reads lines that are cut out already; `found_lines.py` is the same for lines as
+MMOCRInferencer cuts them out of a page, wider than the recogniser learnt. Lines are read one by one (mmocr's
+default, `rec_batch_size=1`): in a batch of its own making they would be padded.
 
 `sha256sum -c SHA256SUMS` checks the files. Weights load with `weights_only=True`; `dictionary.txt` holds one
 character a line; `train_config.py` is the configuration as it was trained, relative to the run's folder. The

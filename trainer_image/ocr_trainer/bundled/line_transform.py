@@ -13,13 +13,22 @@ from mmocr.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class ResizeLine(BaseTransform):  # type: ignore[misc]
-    """height, step, widest: pixels. The width is `squeeze` times what the line's shape asks for."""
+    """height, step, widest: pixels. The width is `squeeze` times what the line's shape asks for.
 
-    def __init__(self, height: int, step: int, widest: int, squeeze: float) -> None:
+    trim: what is cut off left and right, and above and below, in shares of the line's height.
+    """
+
+    def __init__(
+        self, height: int, step: int, widest: int, squeeze: float, trim: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         self._height, self._step, self._widest, self._squeeze = height, step, widest, squeeze
+        self._trim = trim
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         line = results["img"]
+        x, y = (round(share * line.shape[0]) for share in self._trim)
+        if line.shape[1] > max(line.shape[0], 2 * x + 1):
+            line = line[y : line.shape[0] - y, x : line.shape[1] - x]
         height, width = line.shape[:2]
         steps = max(1, math.ceil(width / height * self._height * self._squeeze / self._step))
         size = min(steps * self._step, self._widest), self._height
