@@ -18,6 +18,8 @@ FILE_NAME = "ngrams.json"
 _ORDER = 5
 _MOST_TEXTS = 50_000
 """Counted; more would make the table large and the readings no better."""
+_MOST_KNOWN = 200_000
+"""Answers kept: some 40 MB, however long a test is."""
 _BEGIN, _END = "\x02", "\x03"
 
 
@@ -68,6 +70,8 @@ class Ngrams:
         key = context, character
         known = self._known.get(key)
         if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             known = self._known[key] = math.log(self._probability(context, character))
         return known
 
