@@ -61,9 +61,9 @@ class DetectorErrors:
             if of_true[i].max(initial=0.0) > _COVERED:
                 self._missed[_MISSED[2]] += 1
             else:
-                self._missed[_MISSED[of_true[i].sum() > _COVERED]] += 1
+                self._missed[_MISSED[int(of_true[i].sum() > _COVERED)]] += 1
         for j in false:
-            self._false[_FALSE[of_found[:, j].sum() > _COVERED]] += 1
+            self._false[_FALSE[int(of_found[:, j].sum() > _COVERED)]] += 1
 
     def document(self) -> dict[str, Any]:
         """missed and false by kind; missed of all by height in pixels and by length in characters"""

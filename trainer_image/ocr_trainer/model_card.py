@@ -44,7 +44,9 @@ MMOCRInferencer cuts them out of a page, wider than the recogniser learnt. Lines
 default, `rec_batch_size=1`): in a batch of its own making they would be padded.
 
 `sha256sum -c SHA256SUMS` checks the files. Weights load with `weights_only=True`; `dictionary.txt` holds one
-character a line; `train_config.py` is the configuration as it was trained, relative to the run's folder. The
+character a line; `train_config.py` is the configuration as it was trained, relative to the run's folder;
+`ngrams.json`, where there is one, tells which texts are likely: ocr-trainer weighs its readings by it, mmocr
+reads without, a little worse. The
 recogniser was trained on lines with some of their surroundings (`reading` in its configuration): give it
 lines cut a little wider than the text, not tight ones."""
 
