@@ -62,9 +62,10 @@ SAME_PIXELS = {"reading.step": 100, "reading.widest": 100}
 RACES = (
     Race("dbnet_r18_tiny, 320 px", Stage.DETECTION, "dbnet_r18_tiny", 4, 320, key="detector"),
     Race("dbnet_r18, 640 px", Stage.DETECTION, "dbnet_r18", 4, 640, key="detector_r18"),
-    Race("satrn_small, whole lines", Stage.RECOGNITION, "satrn_small", 16, 480, key="recogniser"),
-    Race("satrn_small, 100 x 32 both", Stage.RECOGNITION, "satrn_small", 16, 100, SAME_PIXELS,
-         key="recogniser_same_pixels"),
+    Race("satrn_small, 100 x 32 px", Stage.RECOGNITION, "satrn_small", 16, 100, SAME_PIXELS,
+         key="recogniser"),
+    Race("satrn of 64, whole lines", Stage.RECOGNITION, "satrn_small", 16, 480, SATRN_TINY,
+         key="recogniser_lines"),
     Race("crnn_tiny, whole lines", Stage.RECOGNITION, "crnn_tiny", 8, 480, key="recogniser_crnn"),
 )  # fmt: skip
 
