@@ -118,7 +118,7 @@ def test_our_own_fault_ends_with_1_and_a_traceback_in_the_log(tmp_path: Path) ->
     )  # fmt: skip
     assert done.returncode == 1
     last = parse_last_words(words.read_text())
-    assert last is not None and last.reason == "InternalError" and last.message.startswith("KeyError")
+    assert last is not None and last.reason == "InternalError" and last.message.startswith("RuntimeError")
     assert "Traceback" in (run / "log/record.log").read_text()
 
 

@@ -220,7 +220,7 @@ def test_channels_last_computes_the_same(tmp_path: Path) -> None:
 def test_mixed_precision_where_the_machine_has_it(
     tmp_path: Path, machine: Machine, overrides: dict[str, Any], wrapper: str
 ) -> None:
-    assert built(tmp_path, "crnn_tiny", overrides, machine).optim_wrapper.type == wrapper
+    assert built(tmp_path, "crnn_small", overrides, machine).optim_wrapper.type == wrapper
 
 
 def test_mixed_precision_on_a_cpu_keeps_float32_weights_and_nearly_the_loss(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_mixed_precision_on_a_cpu_keeps_float32_weights_and_nearly_the_loss(tmp_
 
     losses = []
     for machine in (Machine(), Machine(amp="bfloat16")):
-        config = built(tmp_path, "crnn_tiny", machine=machine)
+        config = built(tmp_path, "crnn_small", machine=machine)
         network = model(config).train()
         optimizer = build_optim_wrapper(network, config.optim_wrapper)
         losses += [[float(network.train_step(lines(4, 64), optimizer)["loss"].detach()) for _ in range(3)]]
