@@ -52,6 +52,7 @@ class StatusHook(Hook):  # type: ignore[misc]
         self._epoch_losses: list[float] = []
         self._images = self._seen = 0
         self._interval = 1
+        self._doubted = False
 
     def before_train(self, runner: Runner) -> None:
         loop = runner.train_loop
@@ -163,8 +164,9 @@ class StatusHook(Hook):  # type: ignore[misc]
 
     def _check(self, runner: Runner) -> str | None:
         why = why_not_learning(self._journal.records, runner.max_epochs, self._kind.figures)
-        if why:
+        if why and not self._doubted:
             logger.warning("The training seems not to learn: %s", why)
+        self._doubted = why is not None
         return why
 
     def _eta(self, runner: Runner) -> int:

@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ class Journal:
                 file.write(json.dumps(finite).encode() + b"\n")
                 file.flush()
             except OSError:
-                os.truncate(self._path, length)
+                with suppress(OSError):
+                    os.truncate(self._path, length)
                 raise
 
     def validated(self, figure: str) -> set[int]:
