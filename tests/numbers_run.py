@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -71,11 +71,16 @@ def draw_pages(folder: Path, name: str, count: int, rng: np.random.Generator) ->
 
 @contextmanager
 def stage_context(
-    stage: Stage, run: RunFolder, settings: dict[str, Any], test: ImagesFolder | None = None, **more: Any
+    stage: Stage,
+    run: RunFolder,
+    settings: dict[str, Any],
+    test: ImagesFolder | None = None,
+    checkpoint: Literal["Best", "Last"] = "Best",
+    **more: Any,
 ) -> Iterator[StageContext]:
     """A context as `ocr-trainer run` makes it, without Kubernetes."""
     train = Train.model_validate(settings)
-    own_test = TestSpec(id="t1") if test else None
+    own_test = TestSpec(id="t1", checkpoint=checkpoint) if test else None
     folder = test or (run.test if stage is Stage.TEST else None)
     init_from = settings[stage].get("initFrom") if stage in settings else None
     reporter = Reporter(stage, "run", run, folder, own_test=own_test is not None)

@@ -51,6 +51,7 @@ def main(page: str, lines: Path) -> dict[str, Any]:
         "scores": found["det_scores"],
         "texts": found["rec_texts"],
         "lines": [line["rec_texts"][0] for line in read],
+        "line_scores": [line["rec_scores"][0] for line in read],
         "ours": sorted(name for name in sys.modules if name.startswith("ocr_")),
     }
 

@@ -80,9 +80,11 @@ def test_mmocr_alone_opens_it_and_finds_and_reads_the_same(
     assert len(polygons) == len(found)
     assert max(abs(p - line.polygon).max() for p, line in zip(polygons, found, strict=True)) < 0.01
     assert plain["scores"] == pytest.approx([line.score for line in found], abs=1e-4)
-    ours = [reading.text for reading in pipeline.read_lines(lines)]
+    readings = pipeline.read_lines(lines)
+    ours = [reading.text for reading in readings]
     assert plain["lines"] == ours
-    assert len(set(ours)) > 5  # not one text for whatever is shown
+    assert plain["line_scores"] == pytest.approx([reading.score for reading in readings], abs=1e-4)
+    assert len({round(reading.score, 4) for reading in readings}) > 5  # not one answer to whatever is shown
     # MMOCRInferencer cuts what it found along the page's sides, and by whole pixels: nearly the same.
     assert sum(theirs == text for theirs, text in zip(plain["texts"], ours, strict=True)) > 0.7 * len(ours)
 
