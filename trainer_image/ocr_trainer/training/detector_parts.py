@@ -113,6 +113,14 @@ class FastDBModuleLoss(DBModuleLoss):  # type: ignore[misc]
     Pages hold 150 lines; mmocr's float64 loop takes longer than the network.
     """
 
+    def draw_ahead(self, data_samples: list[Any]) -> None:
+        """Draw the samples' targets before the loss asks for them."""
+        for sample in data_samples:
+            sample.targets = super()._get_target_single(sample)
+
+    def _get_target_single(self, data_sample: Any) -> Any:
+        return data_sample.targets if "targets" in data_sample else super()._get_target_single(data_sample)
+
     def _draw_border_map(
         self, polygon: NDArray[np.float32], canvas: NDArray[np.float32], mask: NDArray[np.uint8]
     ) -> None:

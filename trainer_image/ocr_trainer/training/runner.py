@@ -1,6 +1,7 @@
 """mmengine's Runner and epoch loop, extended at the seams they offer: log, configuration, resuming."""
 
 import logging
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from ocr_trainer.training.ahead import batches_ahead, target_drawer
 from ocr_trainer.training.batches import EpochBatches, mix
 
 
@@ -91,8 +93,10 @@ class ResumableEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
     def run_epoch(self) -> None:
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        for index, batch in enumerate(self.dataloader, start=self.batches.begin):
-            self.run_iter(index, batch)
+        prepare = target_drawer(self.runner.model)
+        with closing(batches_ahead(self.dataloader, prepare)) as batches:
+            for index, batch in enumerate(batches, start=self.batches.begin):
+                self.run_iter(index, batch)
         self.batches.begin = 0
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
