@@ -281,28 +281,20 @@ def read_one_by_one(run: Path, test: Path, turns: Turns) -> None:
 
 
 def read_ours(run: Path, test: Path, turns: Turns) -> None:
-    """The trainer's own pipeline, as the test stage calls it: a few images together."""
-    import cv2
-
+    """The trainer's own pipeline, as the test stage calls it."""
     from ocr_trainer.inference import Pipeline
-    from ocr_trainer.stages.test import _TOGETHER as TOGETHER
+    from ocr_trainer.machine import processors
+    from ocr_trainer.testing.images import TestImage
+    from ocr_trainer.testing.reading import read_images
 
     detection, recognition = run / "work" / "detection", run / "work" / "recognition"
     pipeline = Pipeline.load(
         detection / "config.py", detection / "best.pth", recognition / "config.py", recognition / "best.pth",
         run / "work" / "dataset" / "dictionary.txt",
     )  # fmt: skip
-    paths = sorted(test.glob("*.jpg"))
-    for begin in cycle(range(0, len(paths), TOGETHER)):
-        batch = paths[begin : begin + TOGETHER]
-        images = [cv2.imread(str(path)) for path in batch]
-        found = pipeline.detect_all(images)
-        pages = [(image, [d.polygon for d in lines]) for image, lines in zip(images, found, strict=True)]
-        readings = pipeline.read_all(pages)
-        texts = {
-            path.name: [reading.text for reading in read] for path, read in zip(batch, readings, strict=True)
-        }
-        turns.done(len(batch), texts=texts)
+    images = [TestImage(path.name, path) for path in sorted(test.glob("*.jpg"))]
+    for image in read_images(pipeline, cycle(images), processors(), lambda: None):
+        turns.done(1, texts={image.image.name: [reading.text for reading in image.readings]})
 
 
 def main() -> None:
