@@ -1,5 +1,6 @@
 """The whole path as a user goes it: helm install, kubectl apply, Jobs in containers, the model."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -112,7 +113,8 @@ def test_receipts_become_a_model_that_reads(release: Release, tmp_path: Path) ->
             bundle.namelist()
         )
     result = json.loads((run / "testResult.json").read_text())
-    assert len(result["images"]) == 3
+    assert result["version"] == 1 and len(result["images"]) == 3
+    assert result["model"] == hashlib.sha256((run / "model" / "pthModel.zip").read_bytes()).hexdigest()
 
     with release.facade() as address:
         answer = get_json(f"{address}/status?projectID=receipts&trainID=r1")
