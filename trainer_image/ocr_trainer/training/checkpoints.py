@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ class Unusable(Exception):
     """A file that is no whole checkpoint; says why."""
 
 
-def replace_checkpoint(path: Path, write: Callable[[Path], None], previous: Path | None = None) -> None:
-    """Have `write(temporary path)` write a checkpoint; put it in the place of `path` once it has verified.
+def replace_checkpoint(path: Path, checkpoint: bytes | memoryview, previous: Path | None = None) -> None:
+    """Write a checkpoint beside `path`, and put it in its place once it has verified.
 
     previous: what becomes of the checkpoint that was there. VolumeFull, and nothing touched, if there's no
     room.
@@ -34,8 +33,9 @@ def replace_checkpoint(path: Path, write: Callable[[Path], None], previous: Path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with naming_full_volume(path):
-            write(temporary)
-            with temporary.open("rb+") as file:
+            with temporary.open("wb") as file:
+                file.write(checkpoint)
+                file.flush()
                 os.fsync(file.fileno())
             verify(temporary)
             if previous is not None and path.exists():

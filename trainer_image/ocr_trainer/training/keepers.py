@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.hooks import Hook
@@ -17,7 +18,7 @@ from ocr_contract.atomic import replace_json
 from ocr_trainer.errors import BadConfiguration, Interrupted, naming_full_volume
 from ocr_trainer.training.checkpoints import BEST, LAST, PREVIOUS, Unusable, load, replace_checkpoint
 from ocr_trainer.training.kinds import Kind
-from ocr_trainer.training.runner import ResumableEpochLoop, plain
+from ocr_trainer.training.runner import ResumableEpochLoop
 from ocr_trainer.training.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -106,9 +107,7 @@ class LastKeeper(Hook):  # type: ignore[misc]
                 raise self._diverged(f"a weight in epoch {runner.epoch + 1}")
             meta = {"epoch": epoch, "iter": runner.iter, "batches_done": batches_done, **self._meta}
             replace_checkpoint(
-                self._folder / LAST,
-                lambda path: runner.save_checkpoint(str(path.parent), path.name, meta=meta),
-                previous=self._folder / PREVIOUS,
+                self._folder / LAST, _bytes(_state(runner, meta)), previous=self._folder / PREVIOUS
             )
         self._saved_at = time.monotonic()
 
@@ -158,12 +157,10 @@ class BestKeeper(Hook):  # type: ignore[misc]
         if get_rank() != 0:
             return
         self._check_owner()
-        record = {"epoch": runner.epoch, **plain(found)}
-        weights = {name: tensor.cpu() for name, tensor in bare(runner.model).state_dict().items()}
+        record = {"epoch": runner.epoch, **found}
         meta = {"epoch": runner.epoch, "iter": runner.iter, "metrics": record, **self._meta}
-        buffer = io.BytesIO()
-        torch.save({"meta": meta, "state_dict": weights}, buffer)
-        replace_checkpoint(self._folder / BEST, lambda path: _write(path, buffer))
+        weights = _plain(dict(bare(runner.model).state_dict()))
+        replace_checkpoint(self._folder / BEST, _bytes({"meta": meta, "state_dict": weights}))
         with naming_full_volume(self._folder):
             replace_json(self._folder / "metrics.json", record)
         logger.info("Epoch %d is the best so far: %s", runner.epoch, found)
@@ -179,5 +176,38 @@ def _finite(model: torch.nn.Module) -> bool:
     return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
 
 
-def _write(path: Path, buffer: io.BytesIO) -> None:
-    path.write_bytes(buffer.getbuffer())
+def _state(runner: Runner, meta: Meta) -> dict[str, Any]:
+    """What `runner.resume` reads.
+
+    mmengine's own checkpoints also hold the configuration, which takes a second to print each time, and
+    history objects, which `weights_only` refuses.
+    """
+    information = runner.message_hub.runtime_info
+    kept = {name: v for name, v in information.items() if isinstance(v, str | int | float | bool)}
+    dataset_meta = getattr(runner.train_dataloader.dataset, "metainfo", {})
+    return {
+        "meta": {"seed": runner.seed, "dataset_meta": _plain(dataset_meta), **meta},
+        "state_dict": _plain(dict(bare(runner.model).state_dict())),
+        "message_hub": {"log_scalars": {}, "resumed_keys": {}, "runtime_info": _plain(kept)},
+        "optimizer": _plain(runner.optim_wrapper.state_dict()),
+        "param_schedulers": [_plain(scheduler.state_dict()) for scheduler in runner.param_schedulers],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """In any depth: numpy's numbers as Python's, tensors on the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _bytes(checkpoint: dict[str, Any]) -> memoryview:
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    return buffer.getbuffer()

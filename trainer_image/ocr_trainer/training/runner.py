@@ -139,34 +139,3 @@ class Proof(Hook):  # type: ignore[misc]
 
     def after_val_iter(self, *_: Any, **__: Any) -> None:
         self._validated = True
-
-
-class PlainCheckpointHook(Hook):  # type: ignore[misc]
-    """Keeps checkpoints loadable with torch.load(weights_only=True): tensors, numbers, text."""
-
-    priority = "LOWEST"
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """mmengine's message hub holds history objects; only its plain values are kept."""
-        del runner
-        information = checkpoint["message_hub"]["runtime_info"]
-        plain_values = {k: v for k, v in information.items() if isinstance(v, str | int | float | bool)}
-        checkpoint["message_hub"] = {
-            "log_scalars": {}, "resumed_keys": {}, "runtime_info": plain_values
-        }  # fmt: skip
-        for key in checkpoint:
-            if key != "state_dict":
-                checkpoint[key] = plain(checkpoint[key])
-
-
-def plain(value: Any) -> Any:
-    """numpy's scalars as Python's, in any depth."""
-    import numpy
-
-    if isinstance(value, numpy.generic):
-        return value.item()
-    if type(value) is dict:
-        return {plain(key): plain(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(plain(item) for item in value)
-    return value

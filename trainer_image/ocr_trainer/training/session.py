@@ -49,7 +49,7 @@ def train(
     from ocr_trainer.training.hooks import StatusHook
     from ocr_trainer.training.journal import Journal
     from ocr_trainer.training.keepers import BestKeeper, LastKeeper
-    from ocr_trainer.training.runner import DrawByIteration, PlainCheckpointHook, Proof
+    from ocr_trainer.training.runner import DrawByIteration, Proof
     from ocr_trainer.training.stopping import Stopping
 
     use_threads(machine)
@@ -79,7 +79,7 @@ def train(
     if best.resume():
         last.validated = journal.validated(kind.rank[0])
     proof, status = Proof(), None
-    hooks: list[Any] = [DrawByIteration(), PlainCheckpointHook(), last, best, proof]
+    hooks: list[Any] = [DrawByIteration(), last, best, proof]
     if get_rank() == 0:
         status = StatusHook(
             kind, updates(context, kind), context.reporter.word, context.progress, journal, best
