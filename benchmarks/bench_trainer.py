@@ -86,10 +86,18 @@ class Side:
 
     def turn(self, seconds: float, *, counts: bool = True) -> None:
         """Let it work for so long (a step more at most)."""
-        assert self._process.stdin and self._process.stdout
+        self.begin(seconds)
+        self.finish(counts=counts)
+
+    def begin(self, seconds: float) -> None:
+        assert self._process.stdin
         os.killpg(self._process.pid, signal.SIGCONT)
         self._process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
         self._process.stdin.flush()
+
+    def finish(self, *, counts: bool) -> None:
+        """Wait for the turn's end, then stop the process; without `counts` only its texts are kept."""
+        assert self._process.stdout
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self.name} has failed:\n{self._log.read_text()[-3000:]}")
@@ -128,7 +136,10 @@ def sides(task: dict[str, Any], folder: Path) -> Iterator[tuple[Side, Side]]:
 
 def take_turns(both: Sequence[Side], rounds: int, seconds: float) -> None:
     for side in both:
-        side.turn(0, counts=False)  # imports, first allocations
+        side.begin(0)  # imports and a first step, which neither is measured by
+    for side in both:
+        side.finish(counts=False)
+    for side in both:
         side.turn(seconds / 2, counts=False)
     for _ in range(rounds):
         for side in both:
@@ -193,11 +204,11 @@ def train_for_reading(run: Path, other: Path, scale: float) -> None:
         settings[race.stage.value] |= more
         run_alone(race.stage, where, settings)
 
-    train(RACES[0], run, 10)
+    train(RACES[0], run, 7)
     shutil.copytree(run, other)
     train(RACES[-1], run, 2)
     satrn = Race("", Stage.RECOGNITION, "satrn_small", 32, 0, SATRN_TINY)
-    train(satrn, other, 4, learningRate=3e-3)
+    train(satrn, other, 3, learningRate=3e-3)
 
 
 def parse() -> argparse.Namespace:
@@ -210,7 +221,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    rounds, seconds = (1, 0.5) if arguments.quick else (3, 5.0)
+    rounds, seconds = (1, 0.5) if arguments.quick else (3, 4.0)
     figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 2)}
     with tempfile.TemporaryDirectory(prefix="bench-trainer-") as temporary:
         folder = Path(temporary)

@@ -59,7 +59,7 @@ def test_the_last_epoch_is_validated_and_saved_though_no_multiple_of_evaluate_ev
     folder = run.stage("detection")
     curves = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in curves if "hmean" in line] == [5, 7]
-    assert [line["epoch"] for line in curves if "loss" in line] == list(range(1, 8))
+    assert [line["epoch"] for line in curves if "iterations" in line] == list(range(1, 8))
     assert load(folder / "last.pth")["meta"]["epoch"] == 7
     best = max((line for line in curves if "hmean" in line), key=lambda line: float(line["hmean"]))
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -154,29 +154,6 @@ def test_a_stopped_training_goes_on_where_it_stopped(run: RunFolder, tmp_path: P
     assert ends[0] < ends[1] == load(copy.stage(kind) / "last.pth")["meta"]["iter"]
     if kind == "detection":
         assert ends == [3, 6]  # 36 pages in batches of 12
-    assert (copy.stage(kind) / "best.pth").exists()
-
-
-@pytest.mark.parametrize(
-    ("kind", "preset", "overrides"),
-    [
-        ("detection", "dbnet_r50", {}),
-        ("recognition", "satrn_small", {"model.encoder.n_layers": 1, "model.decoder.n_layers": 1}),
-    ],
-)
-def test_the_presets_for_a_gpu_train_too(
-    run: RunFolder, tmp_path: Path, kind: str, preset: str, overrides: dict[str, Any]
-) -> None:
-    """One epoch of each, on small crops."""
-    copy = RunFolder(tmp_path / "first")
-    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("detection", "recognition", "model"))
-    shutil.copytree(run.dataset, copy.dataset, dirs_exist_ok=True)
-    training = SETTINGS[kind] | {"preset": preset, "epochs": 1, "batchSize": 12}
-    training["overrides"] = SETTINGS[kind].get("overrides", {}) | overrides
-    run_stage(Stage(kind), copy, SETTINGS | {kind: training})
-    curves = [json.loads(line) for line in (copy.stage(kind) / "metrics.jsonl").read_text().splitlines()]
-    assert curves[0]["iterations"] >= 3
-    assert np.isfinite(curves[0]["loss"])
     assert (copy.stage(kind) / "best.pth").exists()
 
 
