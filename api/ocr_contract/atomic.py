@@ -1,7 +1,11 @@
-"""Files that somebody may read while they are written are replaced whole: temporary file, flush, rename."""
+"""Files that somebody may read while they are written are replaced whole: temporary file, flush, rename.
+
+The temporary file's name is drawn: two pods on one volume may both be process 1.
+"""
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +19,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     durable: also fsync file and folder, for what would be missed after a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -42,3 +46,12 @@ def replace_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
 def replace_json(path: Path, value: Any, *, durable: bool = False) -> None:
     """Replace `path` by `value` as JSON, Chinese left readable."""
     replace_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable=durable)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in the file; empty where there is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -3,7 +3,6 @@
 The volume has the same layout as in a cluster, so a run begun here can be tested or continued there.
 """
 
-import json
 import logging
 import signal
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ocr_contract.atomic import read_object
 from ocr_contract.exit_codes import ExitCode
 from ocr_contract.resource import API_VERSION, KIND
 from ocr_contract.spec import OcrProjectSpec
@@ -111,28 +111,20 @@ def print_summary(run: RunFolder, tests: list[TestFolder]) -> None:
     from rich.table import Table
 
     table = Table(title="Figures", show_header=False)
-    dataset = _read(run.dataset / "dataset.json")
+    dataset = read_object(run.dataset / "dataset.json")
     for key in ("trainImages", "validationImages", "trainWords", "validationWords", "characters"):
         table.add_row("data set", key, str(dataset.get(key, "")))
     for stage in (Stage.DETECTION, Stage.RECOGNITION):
-        for key, value in _read(run.stage(stage) / "metrics.json").items():
+        for key, value in read_object(run.stage(stage) / "metrics.json").items():
             table.add_row(stage, key, _figure(value))
     for test in (run.test, *tests):
-        for part, figures in _read(test.test_metrics).items():
+        for part, figures in read_object(test.test_metrics).items():
             for key, value in figures.items() if isinstance(figures, dict) else ((part, figures),):
                 if isinstance(value, int | float):  # what went wrong in detail is for the file's readers
                     table.add_row("test", f"{part} {key}" if key != part else part, _figure(value))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print(f"model: {run.model_zip}", highlight=False, markup=False)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _figure(value: Any) -> str:

@@ -50,13 +50,17 @@ def fit(characters: Iterable[str], reused: list[str], run: str) -> list[str]:
 def read(path: Path, run: str) -> list[str]:
     """The dictionary of another run; BadConfiguration if it has none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return read_characters(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadConfiguration(
             f"train.recognition.initFrom: run {run!r} has no dictionary (work/dataset/dictionary.txt): "
             "it was never prepared, or its folder is gone",
         ) from error
-    return [line for line in text.split("\n") if line]
+
+
+def read_characters(path: Path) -> list[str]:
+    """The dictionary's characters in order; a line that holds one blank is the blank."""
+    return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def write(path: Path, characters: list[str]) -> str:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ocr_contract.atomic import replace_json, replacing
+from ocr_contract.atomic import read_object, replace_json, replacing
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
 from ocr_trainer import ngrams
@@ -95,7 +95,7 @@ def _evaluate(context: StageContext, members: dict[str, Path | bytes]) -> dict[s
     ]
     key = hashlib.sha256(b"\0".join([*parts, file_hash(listing).encode()])).hexdigest()
     kept = context.run.stage(Stage.PACKAGE) / "evaluation.json"
-    if kept.is_file() and (known := json.loads(kept.read_text())).get("key") == key:
+    if (known := read_object(kept)).get("key") == key:
         found: dict[str, Any] = known["figures"]
         return found
     images = _some(listed_images(context.run, listing))
@@ -147,8 +147,7 @@ def _read_figures(run: RunFolder) -> dict[str, Any]:
     dataset.pop("given", None)  # of the files' times, which say nothing of the model
     figures: dict[str, Any] = {"dataset": dataset}
     for stage in _MODELS:
-        path = run.stage(stage) / "metrics.json"
-        figures[stage] = json.loads(path.read_text()) if path.is_file() else {}
+        figures[stage] = read_object(run.stage(stage) / "metrics.json")
     return figures
 
 

@@ -5,13 +5,12 @@ what was there, and the next start does the work again.
 """
 
 import hashlib
-import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-from ocr_contract.atomic import replace_bytes, replace_json
+from ocr_contract.atomic import read_object, replace_bytes, replace_json
 from ocr_contract.stages import Stage
 from ocr_contract.status import FindingCount
 from ocr_contract.volume import RunFolder
@@ -42,7 +41,7 @@ def run(context: StageContext) -> None:
     preset_path(Stage.RECOGNITION, train.recognition.preset)
     reused = _reused_dictionary(context)
     index = FileIndex.scan(context.run.path)
-    known = _read_summary(context.run)
+    known = read_object(context.run.dataset / "dataset.json")
     given = hashlib.sha256(
         f"{FORMAT} {index.signature()} {train.run_test} {train.dataset.model_dump_json()} {reused}".encode()
     ).hexdigest()
@@ -109,14 +108,6 @@ def _prepare(
 
 def _counts(counts: list[dict[str, Any]]) -> list[FindingCount]:
     return [FindingCount.model_validate(count) for count in counts[:_KINDS_AT_MOST]]
-
-
-def _read_summary(run: RunFolder) -> dict[str, Any]:
-    try:
-        summary = json.loads((run.dataset / "dataset.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return summary if isinstance(summary, dict) else {}
 
 
 def _take_place(fresh: Path, dataset: Path) -> None:

@@ -6,12 +6,12 @@ stays as previous.pth until the training has ended. So whatever happens, one of 
 
 import logging
 import os
-import secrets
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from ocr_contract.atomic import replacing
 from ocr_trainer.errors import naming_full_volume
 
 logger = logging.getLogger(__name__)
@@ -30,20 +30,13 @@ def replace_checkpoint(path: Path, checkpoint: bytes | memoryview, previous: Pat
     previous: what becomes of the checkpoint that was there. VolumeFull, and nothing touched, if there's no
     room.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with naming_full_volume(path):
-            with temporary.open("wb") as file:
-                file.write(checkpoint)
-                file.flush()
-                os.fsync(file.fileno())
-            verify(temporary)
-            if previous is not None and path.exists():
-                path.replace(previous)
-            temporary.replace(path)
-            _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming_full_volume(path), replacing(path, durable=True) as file:
+        file.write(checkpoint)
+        file.flush()
+        os.fsync(file.fileno())
+        verify(Path(file.name))
+        if previous is not None and path.exists():
+            path.replace(previous)
 
 
 def verify(path: Path) -> None:
@@ -96,11 +89,3 @@ def remove_left_overs(folder: Path) -> None:
     """What writers of killed pods had not finished; nobody else writes here, we own the folder."""
     for path in folder.glob(".*.tmp"):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

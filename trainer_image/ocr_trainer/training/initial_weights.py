@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from ocr_contract.stages import Stage
 from ocr_trainer.context import StageContext
+from ocr_trainer.dataset.dictionary import read_characters
 from ocr_trainer.errors import BadConfiguration
 from ocr_trainer.training.kinds import Kind
 
@@ -24,11 +25,6 @@ def initial_weights(context: StageContext, kind: Kind, init_from: str, dictionar
     if kind.stage is Stage.RECOGNITION:
         _check_characters(context.init / name, dictionary, f"{field} {init_from!r}")
     return context.init / name
-
-
-def read_characters(dictionary: Path) -> list[str]:
-    """The dictionary's characters in order; a line that holds one blank is the blank."""
-    return [line for line in dictionary.read_text(encoding="utf-8").split("\n") if line]
 
 
 def _check_characters(checkpoint: Path, dictionary: Path, named: str) -> None:

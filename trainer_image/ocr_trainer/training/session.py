@@ -3,7 +3,6 @@
 The only one, or a rank of several; `Order` is what they all are told.
 """
 
-import json
 import traceback
 import uuid
 from collections.abc import Callable
@@ -11,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_contract.atomic import replace_bytes
+from ocr_contract.atomic import read_object, replace_bytes
 from ocr_contract.spec import Training
 from ocr_trainer.context import StageContext
+from ocr_trainer.dataset.dictionary import read_characters
 from ocr_trainer.errors import BadConfiguration, BadData, TrainerError, naming_full_volume
 from ocr_trainer.machine import Machine
-from ocr_trainer.training.initial_weights import initial_weights, read_characters
+from ocr_trainer.training.initial_weights import initial_weights
 from ocr_trainer.training.kinds import DETECTION, Kind
 
 
@@ -172,12 +172,3 @@ def read_dataset(context: StageContext) -> dict[str, Any]:
             "the dataset isn't prepared: work/dataset/dataset.json is missing", reason="NotPrepared"
         )
     return dataset
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in the file; empty where there is none."""
-    try:
-        value = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

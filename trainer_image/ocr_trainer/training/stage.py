@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ocr_contract.atomic import replace_json
+from ocr_contract.atomic import read_object, replace_json
 from ocr_contract.spec import Training
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import naming_full_volume
@@ -20,7 +20,6 @@ from ocr_trainer.training.session import (
     Order,
     configure,
     read_dataset,
-    read_object,
     training_data,
     training_of,
     updates,
