@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ocr_trainer.dataset import crops, likeness, outlines, pictures
-from ocr_trainer.dataset.coco import AnnotationReader, ImageEntry, Places
+from ocr_trainer.dataset.coco import AnnotationFile, AnnotationReader, ImageEntry, Places
 from ocr_trainer.dataset.findings import Finding, Kind
 from ocr_trainer.dataset.texts import LONGEST_TEXT, TextRules, category_of, clean
 
@@ -32,6 +32,13 @@ class Source:
     categories: dict[str, str]
     left_out: frozenset[str]
     """Categories that don't train."""
+
+    @classmethod
+    def of(cls, file: AnnotationFile, rules: TextRules, left_out: frozenset[str]) -> "Source":
+        return cls(file.path, file.encoding, file.keyed, rules, file.categories, left_out)
+
+    def reader(self) -> AnnotationReader:
+        return AnnotationReader(self.path, self.encoding, self.keyed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ class Checker:
             return
         source = self._sources[task.source]
         if task.source not in self._readers:
-            self._readers[task.source] = AnnotationReader(source.path, source.encoding, source.keyed)
+            self._readers[task.source] = source.reader()
         page = _Page(checked, task, picture, source)
         for annotation in self._readers[task.source].read(task.places):
             page.add(annotation)

@@ -57,9 +57,7 @@ def find(
     for role in (Role.TEST, Role.VALIDATION, Role.TRAIN):
         for file in files[role] if with_test or role is not Role.TEST else ():
             rules = rules_of(file, settings.text_key)
-            gathering.add(role, file, Source(
-                file.path, file.encoding, file.keyed, rules, file.categories, choice.left_out
-            ))  # fmt: skip
+            gathering.add(role, file, Source.of(file, rules, choice.left_out))
     gathering.add_unlisted(truthless_tests=with_test and not files[Role.TEST])
     if with_test and not gathering.work.tasks[Role.TEST]:
         raise BadData(
@@ -160,7 +158,7 @@ class _Gathering:
         """What an image's annotations say, whatever ids they have."""
         assert task.source is not None
         source = self.work.sources[task.source]
-        reader = coco.AnnotationReader(source.path, source.encoding, source.keyed)
+        reader = source.reader()
         try:
             meaning = set()
             for annotation in reader.read(task.places):

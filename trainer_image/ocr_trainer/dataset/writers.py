@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import lmdb
 
@@ -78,6 +78,13 @@ class LineStore:
         self._transaction.commit()
         self._store.sync(True)
         self._store.close()
+
+
+def read_labels(path: Path) -> list[dict[str, Any]]:
+    """The labels of a LineStore's lines in their order: `text`, `box`, `width`, `height`."""
+    with lmdb.open(str(path), readonly=True, lock=False) as store, store.begin() as transaction:
+        count = int(transaction.get(b"num-samples"))
+        return [json.loads(transaction.get(b"label-%09d" % (i + 1))) for i in range(count)]
 
 
 @dataclass

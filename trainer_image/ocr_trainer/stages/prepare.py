@@ -12,7 +12,7 @@ from typing import Any
 
 from ocr_contract.atomic import read_object, replace_bytes, replace_json
 from ocr_contract.stages import Stage
-from ocr_contract.status import FindingCount
+from ocr_contract.status import DatasetReport, FindingCount
 from ocr_contract.volume import RunFolder
 from ocr_trainer.context import StageContext
 from ocr_trainer.dataset import dictionary
@@ -120,23 +120,12 @@ def _take_place(fresh: Path, dataset: Path) -> None:
 
 
 def _report(context: StageContext, summary: dict[str, Any]) -> None:
+    """dataset.json names its figures as the report does, but for the findings' counts."""
+    report = DatasetReport.model_validate(summary | {"findings": summary["findings"][:_KINDS_AT_MOST]})
     context.reporter.update_dataset(
         now=True,
-        train_images=summary["trainImages"],
-        validation_images=summary["validationImages"],
-        test_images=summary["testImages"],
-        train_words=summary["trainWords"],
-        validation_words=summary["validationWords"],
-        characters=summary["characters"],
-        longest_text=summary["longestText"],
         errors=summary["errorFindings"],
         repaired=summary["repairedFindings"],
         ignored=summary["ignoredFindings"],
-        findings=_counts(summary["findings"]),
-        smallest_text_height=summary["smallestTextHeight"],
-        median_text_height=summary["medianTextHeight"],
-        largest_text_height=summary["largestTextHeight"],
-        vertical_share=summary["verticalShare"],
-        unseen_characters=summary["unseenCharacters"],
-        near_duplicates=summary["nearDuplicates"],
+        **{name: getattr(report, name) for name in report.model_fields_set},
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from ocr_contract.spec import Dataset
 from ocr_contract.volume import RunFolder
+from ocr_trainer.bundle import file_hash
 from ocr_trainer.dataset import coco
 from ocr_trainer.dataset.categories import choose, rules_of
 from ocr_trainer.dataset.check import Checker, Source, Task
@@ -108,10 +109,8 @@ class _Truths:
 
     def _add(self, index: FileIndex, file: coco.AnnotationFile, rules: Any, left_out: frozenset[str]) -> None:
         number = len(self._sources)
-        self._sources.append(
-            Source(file.path, file.encoding, file.keyed, rules, file.categories, left_out)
-        )  # fmt: skip
-        digest = hashlib.sha256(file.path.read_bytes()).hexdigest()[:16]
+        self._sources.append(Source.of(file, rules, left_out))
+        digest = file_hash(file.path)[:16]
         folders = (".", PurePosixPath(file.name).parent.as_posix())
         for entry in file.entries:
             paths = index.locate(entry.file_name, folders=folders, role=Role.TEST)

@@ -3,7 +3,6 @@
 How a line is varied follows from its key's seed alone (see `batches`).
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ocr_trainer.dataset.crops import Crop
+from ocr_trainer.dataset.writers import read_labels
 from ocr_trainer.line_shape import Image, LineShape, lines_in_batch
 from ocr_trainer.training.batches import EpochBatches, draw_seeds, in_batches
 from ocr_trainer.training.synthetic import SyntheticLines
@@ -46,9 +46,7 @@ class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
         self._path, self._shape, self._training = path, LineShape(**reading), training
         self._environment: lmdb.Environment | None = None
         self.metainfo = {"dataset_type": "TextRecogDataset", "task_name": "textrecog"}
-        with lmdb.open(path, readonly=True, lock=False) as environment, environment.begin() as transaction:
-            count = int(transaction.get(b"num-samples"))
-            labels = [json.loads(transaction.get(b"label-%09d" % (i + 1))) for i in range(count)]
+        labels = read_labels(Path(path))
         self.texts: list[str] = [label["text"] for label in labels]
         self._boxes = np.array([label["box"] for label in labels], np.int64).reshape(-1, 4)
         self._synthetic_share = synthetic

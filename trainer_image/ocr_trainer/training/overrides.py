@@ -44,6 +44,13 @@ def apply_overrides(config: Config, setting: str, overrides: Mapping[str, Any]) 
         _set(_Override(config, setting, key), config, key.split("."), value)
 
 
+def fails_at_once(stage: str, what: str) -> BadConfiguration:
+    """For overrides that passed every check and still make a training that can't begin."""
+    return BadConfiguration(
+        f"{stage}.overrides make a training that fails at once: {what}", reason="BadOverride"
+    )
+
+
 @dataclass(frozen=True)
 class _Override:
     """One override, for its complaints."""

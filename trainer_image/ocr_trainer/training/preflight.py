@@ -21,12 +21,13 @@ from mmocr.registry import MODELS, TRANSFORMS
 
 from ocr_contract.spec import Train, Training
 from ocr_contract.stages import Stage
-from ocr_trainer.errors import BadConfiguration, TrainerError
+from ocr_trainer.errors import TrainerError
 from ocr_trainer.line_shape import LineShape
 from ocr_trainer.machine import Machine
 from ocr_trainer.presets import preset_path
 from ocr_trainer.training.configuration import TrainingData, build_config
 from ocr_trainer.training.lines import pack
+from ocr_trainer.training.overrides import fails_at_once
 
 _PAGE = (480, 360)
 """Height and width of the drawn page."""
@@ -56,9 +57,7 @@ def _try_out(config: Config, stage: Stage, attempt: Callable[[Config], None]) ->
         raise
     except Exception as error:  # whatever mmocr, torch or OpenCV raises for values that they don't expect
         what = " ".join(str(error).split()) or _line(error)
-        raise BadConfiguration(
-            f"{stage}.overrides make a training that fails at once: {what}", reason="BadOverride"
-        ) from error
+        raise fails_at_once(stage, what) from error
 
 
 def _line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from ocr_contract.atomic import read_object, replace_bytes
 from ocr_contract.spec import Training
 from ocr_trainer.context import StageContext
 from ocr_trainer.dataset.dictionary import read_characters
-from ocr_trainer.errors import BadConfiguration, BadData, TrainerError, naming_full_volume
+from ocr_trainer.errors import BadData, TrainerError, naming_full_volume
 from ocr_trainer.machine import Machine
 from ocr_trainer.training.initial_weights import initial_weights
 from ocr_trainer.training.kinds import DETECTION, Kind
@@ -117,15 +117,14 @@ def _in_the_users_terms(
 ) -> TrainerError | None:
     """None: it is no fault of the user's."""
     from ocr_trainer.training.batch_size import explain_out_of_memory, is_out_of_memory
+    from ocr_trainer.training.overrides import fails_at_once
 
     if is_out_of_memory(error):
         traceback.clear_frames(error.__traceback__)  # they hold the failed step's memory
         return explain_out_of_memory(config, kind)
     if training.overrides and not proof.given and not isinstance(error, OSError):
         what = " ".join(str(error).split()) or type(error).__name__
-        return BadConfiguration(
-            f"{kind.stage}.overrides make a training that fails at once: {what}", reason="BadOverride"
-        )
+        return fails_at_once(kind.stage, what)
     return None
 
 
