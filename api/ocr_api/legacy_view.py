@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from ocr_api.project import Project, RunState
 from ocr_contract.legacy import TestStatus, TrainStatus, Word
-from ocr_contract.names import run_hash
+from ocr_contract.names import run_hash, test_hash
 from ocr_contract.status import DatasetReport, DetectionReport, RecognitionReport, TestReport
 
 _WORDS: Final = {word.name: word for word in Word if word not in (Word.SUCCEEDED, Word.FAILED)}
@@ -53,7 +53,7 @@ def train_status(project: Project) -> TrainStatus:
 def test_status(project: Project) -> TestStatus:
     """status_test.json of the test that spec asks for."""
     report = project.status.trainer.test
-    if report is None or report.run != project.test_id:
+    if report is None or report.run != test_hash(project.test_id or "", project.test_revision):
         report = TestReport()
     ends = {RunState.SUCCEEDED: Word.SUCCEEDED, RunState.FAILED: Word.FAILED}
     word = ends.get(project.test_state or RunState.ACTIVE, Word.RECOGNISER_VALIDATING)

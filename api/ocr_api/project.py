@@ -66,6 +66,10 @@ class Project:
         return self.test.get("id")
 
     @property
+    def test_revision(self) -> int:
+        return int(self.test.get("revision") or 0)
+
+    @property
     def run(self) -> RunStatus | None:
         """What the operator says about the run that spec asks for: None until it has seen it."""
         run = self.status.train
@@ -77,7 +81,9 @@ class Project:
     def test_run(self) -> TestRunStatus | None:
         """The same for the test."""
         test = self.status.test
-        return test if test is not None and test.id == self.test_id else None
+        if test is None or (test.id, test.revision) != (self.test_id, self.test_revision):
+            return None
+        return test
 
     @property
     def train_state(self) -> RunState | None:

@@ -30,9 +30,9 @@ def run_hash(run_id: str, revision: int) -> str:
     return short_hash(f"{run_id}\n{revision}")[:6]
 
 
-def test_hash(test_id: str) -> str:
+def test_hash(test_id: str, revision: int) -> str:
     """What names a test of its own in Job names and labels; never equal to a run's of the same id."""
-    return short_hash(f"{test_id}\ntest")[:6]
+    return short_hash(f"{test_id}\n{revision}\ntest")[:6]
 
 
 def job_name(project: str, run: str, stage: str, attempt: int) -> str:

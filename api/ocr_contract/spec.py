@@ -93,6 +93,7 @@ class Test(SpecModel):
     __test__ = False
 
     id: Identifier
+    revision: int = Field(default=0, ge=0)
     suspend: bool = False
     path: str = Field(default="", max_length=255)
     """Folder of the images, relative to the test's folder; empty: the test's folder."""
@@ -114,11 +115,34 @@ class Scheduling(SpecModel):
     tolerations: list[dict[str, Any]] = []
 
 
+class OnStall(StrEnum):
+    REPORT = "Report"
+    RESTART = "Restart"
+
+
 class Limits(SpecModel):
     retries: int = Field(default=3, ge=0, le=100)
     startup_deadline_seconds: int = Field(default=1800, ge=1)
     active_deadline_seconds: int | None = Field(default=None, ge=1)
     stall_seconds: int = Field(default=900, ge=1)
+    on_stall: OnStall = OnStall.REPORT
+    """What a stall leads to beside the condition: Restart makes another attempt, up to `retries` times."""
+    node_lost_seconds: int = Field(default=600, ge=30)
+    """So long after its grace period a pod on a silent node is deleted by force."""
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Gates(SpecModel):
+    """What a run must reach for its model to become the project's; an absent gate is open."""
+
+    min_hmean: Share | None = None
+    min_char_precision: Share | None = None
+    min_end_to_end: Share | None = None
+    """Of the end-to-end F1 on the run's test images: needs runTest."""
+    max_regression: Share | None = None
+    """How much lower than the present model's any of the three may be."""
 
 
 class OcrProjectSpec(SpecModel):
@@ -129,3 +153,4 @@ class OcrProjectSpec(SpecModel):
     resources: Resources = Resources()
     scheduling: Scheduling = Scheduling()
     limits: Limits = Limits()
+    gates: Gates = Gates()

@@ -5,6 +5,7 @@ The document is complete and immutable for the life of the pod: a stage never re
 
 from typing import Final
 
+from ocr_contract.names import run_hash, test_hash
 from ocr_contract.spec import SpecModel, Test, Train
 
 STAGE_INPUT_VARIABLE: Final = "OCR_STAGE_INPUT"
@@ -30,3 +31,10 @@ class StageInput(SpecModel):
     train: Train
     test: Test | None = None
     gpus: int = 0
+
+    @property
+    def run_key(self) -> str:
+        """What tells this run or test from another in the same folder: the hash of its id and revision."""
+        if self.test is not None:
+            return test_hash(self.test.id, self.test.revision)
+        return run_hash(self.train.id, self.train.revision)

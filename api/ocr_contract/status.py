@@ -53,6 +53,8 @@ class StageStatus(StatusModel):
     reason: str | None = None
     message: str | None = None
     gpu_seconds: float = 0.0
+    restarts: int = 0
+    """Attempts that ended because they had stalled."""
 
 
 class RunStatus(StatusModel):
@@ -67,13 +69,22 @@ class TestRunStatus(StatusModel):
     __test__ = False
 
     id: str
+    revision: int = 0
     stages: dict[str, StageStatus] = {}
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
 
-class ModelStatus(StatusModel):
-    """The project's model: the last run that was packaged."""
+class Figures(StatusModel):
+    """What a run reached, by the figures that gates look at."""
+
+    hmean: float | None = None
+    char_precision: float | None = None
+    end_to_end_f1: float | None = None
+
+
+class ModelStatus(Figures):
+    """The project's model: that of the last run that was packaged and passed the gates."""
 
     train_id: str
     revision: int = 0
@@ -81,7 +92,7 @@ class ModelStatus(StatusModel):
     """pthModel.zip relative to the volume's root."""
 
 
-class RunRecord(StatusModel):
+class RunRecord(Figures):
     """One finished run, kept among the last ten."""
 
     id: str
@@ -90,8 +101,10 @@ class RunRecord(StatusModel):
     """Succeeded, Failed, or Stopped: replaced by another run before it ended."""
     stage: str | None = None
     """Where it failed or was stopped."""
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     reason: str | None = None
+    gpu_seconds: float = 0.0
 
 
 class Condition(StatusModel):
@@ -185,7 +198,7 @@ class TestReport(StatusModel):
     __test__ = False
 
     run: str | None = None
-    """run hash, or test id for a test of its own."""
+    """run hash, or test hash for a test of its own."""
     images_done: int = 0
     total_images: int = 0
     precision: float | None = None

@@ -46,7 +46,8 @@ def train_track(train: Train) -> Track:
 
 def test_track(test: Test) -> Track:
     """The line of a test of its own: one stage."""
-    return Track("test", test.id, 0, names.test_hash(test.id), ((Stage.TEST,),), test.suspend)
+    run = names.test_hash(test.id, test.revision)
+    return Track("test", test.id, test.revision, run, ((Stage.TEST,),), test.suspend)
 
 
 def tracks(spec: OcrProjectSpec) -> tuple[Track, ...]:

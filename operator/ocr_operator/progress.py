@@ -38,7 +38,7 @@ def describe(stage: Stage, track: Track, trainer: TrainerStatus) -> str:
     report = _training_report(stage, track, trainer)
     if report is not None and report.epoch:
         return f"{stage}: epoch {report.epoch} of {report.total_epochs}"
-    if stage is Stage.TEST and trainer.test and trainer.test.run in (track.hash, track.id):
+    if stage is Stage.TEST and trainer.test and trainer.test.run == track.hash:
         return f"test: {trainer.test.images_done} of {trainer.test.total_images} images"
     return f"{stage} runs"
 
@@ -60,12 +60,7 @@ def _fraction(stage: Stage, track: Track, run: AnyRun, trainer: TrainerStatus) -
         within = report.images_seen / report.total_images if report.total_images else 0.0
         epochs = max(0, report.epoch - 1) + min(1.0, within)
         return min(1.0, epochs / report.total_epochs)
-    if (
-        stage is Stage.TEST
-        and (test := trainer.test)
-        and test.run in (track.hash, track.id)
-        and test.total_images
-    ):
+    if stage is Stage.TEST and (test := trainer.test) and test.run == track.hash and test.total_images:
         return min(1.0, test.images_done / test.total_images)
     return 0.0
 
@@ -80,7 +75,7 @@ def _training_report(
 
 def _eta(stage: Stage, track: Track, trainer: TrainerStatus) -> int | None:
     if stage is Stage.TEST:
-        ours = trainer.test is not None and trainer.test.run in (track.hash, track.id)
+        ours = trainer.test is not None and trainer.test.run == track.hash
         return trainer.test.eta_seconds if trainer.test and ours else None
     report = _training_report(stage, track, trainer)
     return report.eta_seconds if report else None

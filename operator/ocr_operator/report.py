@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ocr_contract.spec import OcrProjectSpec
 from ocr_contract.stages import Stage
-from ocr_contract.status import ModelStatus, OcrProjectStatus, Phase, RunStatus, StageState
+from ocr_contract.status import ModelStatus, OcrProjectStatus, Phase, StageState
 from ocr_operator import conditions, progress
 from ocr_operator.conditions import Finding
 from ocr_operator.decision import Event, Observed
@@ -113,9 +113,7 @@ def events_between(
     for old, new in ((before.train, after.train), (before.test, after.test)):
         if new is None:
             continue
-        known = (
-            old.stages if old is not None and old.id == new.id and _revision(old) == _revision(new) else {}
-        )
+        known = old.stages if old is not None and (old.id, old.revision) == (new.id, new.revision) else {}
         for stage, status in new.stages.items():
             was = known[stage].state if stage in known else StageState.PENDING
             if status.state is was or (not known and not status.attempts):
@@ -132,10 +130,6 @@ def events_between(
             warning = condition.type == conditions.FAILED
             events.append(Event(condition.type, condition.message or condition.reason, warning))
     return tuple(events)
-
-
-def _revision(run: object) -> int:
-    return run.revision if isinstance(run, RunStatus) else 0
 
 
 def _phase(shown: RunStep | None) -> Phase:

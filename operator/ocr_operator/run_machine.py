@@ -110,8 +110,9 @@ def begin(track: Track, before: AnyRun | None, records: Sequence[RunRecord]) -> 
     if track.kind == "test":
         return (
             before
-            if isinstance(before, TestRunStatus) and before.id == track.id
-            else TestRunStatus(id=track.id)
+            if isinstance(before, TestRunStatus)
+            and (before.id, before.revision) == (track.id, track.revision)
+            else TestRunStatus(id=track.id, revision=track.revision)
         )
     if isinstance(before, RunStatus) and (before.id, before.revision) == (track.id, track.revision):
         return before

@@ -7,6 +7,7 @@ import pytest
 from ocr_api import legacy_view
 from ocr_api.legacy_view import current_epoch, train_status
 from ocr_api.project import Project, RunState, from_object, last_started
+from ocr_contract import names
 from ocr_contract.legacy import TestStatus, TrainStatus, Word
 from ocr_contract.names import run_hash
 
@@ -144,7 +145,10 @@ def test_a_waiting_run_says_for_what() -> None:
 TESTS: dict[str, tuple[dict[str, Any], TestStatus]] = {
     "queued": ({}, TestStatus()),
     "running": (
-        {"test": {"id": "t1"}, "trainer": {"test": {"run": "t1", "imagesDone": 3, "totalImages": 9}}},
+        {
+            "test": {"id": "t1"},
+            "trainer": {"test": {"run": names.test_hash("t1", 0), "imagesDone": 3, "totalImages": 9}},
+        },
         TestStatus(testImage=3, totalTestImage=9),
     ),
     "another test's figures": (

@@ -1,6 +1,7 @@
 """A test of a trained project as the annotation platform sees it."""
 
 from facade_process import Facade, eventually
+from ocr_contract import names
 from ocr_contract.legacy import Word
 
 EARLY = "2026-01-01T00:00:00Z"
@@ -43,7 +44,7 @@ def test_a_test_from_start_to_success(facade: Facade, project_id: str) -> None:
     facade.report(
         project_id,
         test={"id": "t1", "startedAt": EARLY, "stages": {"test": {"state": "Running"}}},
-        trainer={"test": {"run": "t1", "imagesDone": 3, "totalImages": 15}},
+        trainer={"test": {"run": names.test_hash("t1", 0), "imagesDone": 3, "totalImages": 15}},
     )
     eventually(lambda: status()["testImage"] == 3)
     assert status()["status"] == Word.RECOGNISER_VALIDATING and status()["totalTestImage"] == 15

@@ -282,7 +282,7 @@ def test_a_test_uses_the_last_packaged_model_while_another_run_trains() -> None:
     play.edit(train={"id": "r2"}, test={"id": "t1"})
     play.settle()
     assert sorted(play.unfinished()) == sorted(
-        [f"p-{names.test_hash('t1')}-test-0", f"p-{run_hash('r2', 0)}-prepare-0"]
+        [f"p-{names.test_hash('t1', 0)}-test-0", f"p-{run_hash('r2', 0)}-prepare-0"]
     )
     job = play.jobs[play.live("test")]
     (variable,) = [

@@ -4,7 +4,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_contract.names import run_hash
 from ocr_contract.stage_input import StageInput
 from ocr_contract.volume import RunFolder, TestFolder
 from ocr_trainer.errors import Interrupted
@@ -29,8 +28,8 @@ class StageContext:
 
     @property
     def run_key(self) -> str:
-        """What tells this run from another under the same folder: the hash of (id, revision)."""
-        return run_hash(self.input.train.id, self.input.train.revision)
+        """What tells this run or test from another under the same folder: the hash of (id, revision)."""
+        return self.input.run_key
 
     def check_stop(self) -> None:
         """Raise Interrupted if the stage was asked to stop; for stages whose work is simply done again."""

@@ -5,7 +5,6 @@ import threading
 from pathlib import Path
 
 from ocr_contract.legacy import Word
-from ocr_contract.names import run_hash
 from ocr_contract.stage_input import StageInput
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder, TestFolder
@@ -33,8 +32,7 @@ def execute(
     training's initFrom names.
     """
     test = own_test or (run.test if given.train.run_test else None)
-    run_key = given.test.id if given.test else run_hash(given.train.id, given.train.revision)
-    reporter = Reporter(stage, run_key, run, test, own_test=own_test is not None, apply=apply)
+    reporter = Reporter(stage, given.run_key, run, test, own_test=own_test is not None, apply=apply)
     try:
         # Imported now: two of the stages bring torch, which --help and the data checks do without.
         module = importlib.import_module(f"ocr_trainer.stages.{stage}")

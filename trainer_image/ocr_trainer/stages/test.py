@@ -42,7 +42,7 @@ def run(context: StageContext) -> None:
         raise BadData("there is no image to test: put images into the test's folder", reason="NoImages")
     owner = Owner(test.path / "work" / "test", context.pod_uid)
     owner.claim()
-    with closing(Results(test, model)) as results:
+    with closing(Results(test, model, context.run_key)) as results:
         rest = [image for image in images if not results.has(image)]
         done = len(images) - len(rest)
         if done:

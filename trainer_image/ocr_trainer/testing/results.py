@@ -29,8 +29,9 @@ _SHARE = 0.02
 class Results:
     """Results of one model on one test's images. A line of the journal: key, entry and truth, with tabs."""
 
-    def __init__(self, test: TestFolder, model: str) -> None:
-        self._file, self._model = test.test_result, model
+    def __init__(self, test: TestFolder, model: str, run: str) -> None:
+        """run: hash of the run or the test; a raised revision reads everything again."""
+        self._file, self._model, self._run = test.test_result, model, run
         self._path = test.path / "work" / "test" / "results.jsonl"
         self._places: dict[str, tuple[str, int, int]] = {}
         """By an image's name: its key, and where its line lies."""
@@ -39,7 +40,7 @@ class Results:
 
     def _open(self) -> None:
         """Take over what an earlier process wrote with this model; a half-written last line is dropped."""
-        head = json.dumps({"version": VERSION, "model": self._model}).encode() + b"\n"
+        head = json.dumps({"version": VERSION, "model": self._model, "run": self._run}).encode() + b"\n"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._journal = self._path.open("a+b")
         self._journal.seek(0)
