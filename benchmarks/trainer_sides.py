@@ -3,12 +3,14 @@
 `ours` runs the trainer's own stages as a Job does; `stock` runs mmocr 1.0.1 as it is configured, through
 mmengine's Runner, and reads one image and one line at a time as the old service did. Standard input says
 `{"seconds": s}`, standard output answers `{"items", "steps", "seconds", ...}`; the first turn warms up. The
-parent stops the whole process between its turns, threads and loaders included. `alone` runs one of the
-trainer's stages to its end.
+parent stops the whole process between its turns, threads and loaders included, and never leaves it behind.
+`alone` runs one of the trainer's stages to its end.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -297,7 +299,14 @@ def read_ours(run: Path, test: Path, turns: Turns) -> None:
         turns.done(1, texts={image.image.name: [reading.text for reading in image.readings]})
 
 
+def end_with_parent() -> None:
+    """However it ends: a stopped process would see neither a closed pipe nor a polite signal."""
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+
+
 def main() -> None:
+    end_with_parent()
     task = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the libraries print is no answer

@@ -47,7 +47,8 @@ class Probe:
 
         self._loader = config.train_dataloader
         self._dataset = DATASETS.build(self._loader.dataset)
-        self._model = model or MODELS.build(config.model).to(get_device(), memory_format=torch.channels_last)
+        layout = torch.channels_last if config.channels_last else torch.preserve_format
+        self._model = model or MODELS.build(config.model).to(get_device(), memory_format=layout)
         self._optim_wrapper = build_optim_wrapper(self._model, config.optim_wrapper)
 
     @property

@@ -82,7 +82,7 @@ class StatusHook(Hook):  # type: ignore[misc]
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         del data_batch
-        losses = {name: float(value.detach()) for name, value in outputs.items() if "loss" in name}
+        losses = {name: value for name, value in outputs.items() if "loss" in name}
         self._recent.append(losses)
         self._unrecorded.append(losses)
         self._epoch_losses.append(losses["loss"])

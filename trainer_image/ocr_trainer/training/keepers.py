@@ -79,7 +79,7 @@ class LastKeeper(Hook):  # type: ignore[misc]
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         del data_batch
-        if math.isfinite(float(outputs["loss"].detach())):
+        if math.isfinite(outputs["loss"]):
             self._not_finite = 0
             return
         self._not_finite += 1

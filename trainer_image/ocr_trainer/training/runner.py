@@ -101,6 +101,20 @@ class ResumableEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
 
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """One step; hooks get its losses as numbers, so that a GPU is waited for once and not by each."""
+        runner = self.runner
+        runner.call_hook("before_train_iter", batch_idx=idx, data_batch=data_batch)
+        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook("after_train_iter", batch_idx=idx, data_batch=data_batch, outputs=_numbers(outputs))
+        self._iter += 1
+
+
+def _numbers(losses: dict[str, torch.Tensor]) -> dict[str, float]:
+    """All brought from the device at once."""
+    values = torch.stack([value.detach().float().mean() for value in losses.values()])
+    return dict(zip(losses, values.tolist(), strict=True))
+
 
 class DrawByIteration(Hook):  # type: ignore[misc]
     """Dropout and whatever else a model draws follow from seed, rank and iteration alone.
