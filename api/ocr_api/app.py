@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from ocr_api import legacy_routes
-from ocr_api.answers import Answer, ErrorAnswer
+from ocr_api.answers import ErrorAnswer
 from ocr_api.errors import FacadeError
 from ocr_api.files import Volume
 from ocr_api.kube import Projects
 from ocr_api.settings import Settings
+from ocr_contract.legacy_answers import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ocr_api.errors import Conflict, NotFound
 from ocr_api.parameters import StartTest, StartTrain, StopTest, StopTrain
-from ocr_api.project import (
+from ocr_contract.project import (
     ANNOTATION_TEST_STARTED,
     ANNOTATION_TRAIN_STARTED,
     Project,

@@ -16,8 +16,8 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from ocr_api.errors import BadRequest, Conflict, Unavailable
-from ocr_api.project import Project, from_object
 from ocr_contract.names import project_name
+from ocr_contract.project import Project, from_object
 from ocr_contract.resource import API_FIELD_MANAGER, GROUP, PLURAL, VERSION
 
 logger = logging.getLogger(__name__)

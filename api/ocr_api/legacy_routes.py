@@ -10,15 +10,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ocr_api import intents, legacy_view
-from ocr_api.answers import (
-    EpochAnswer,
-    FileAnswer,
-    TestAnswer,
-    TestStatusAnswer,
-    TrainAnswer,
-    TrainStatusAnswer,
-)
+from ocr_api import intents
+from ocr_api.answers import EpochAnswer, FileAnswer, TestAnswer, TrainAnswer
 from ocr_api.errors import NotFound
 from ocr_api.files import Volume
 from ocr_api.kube import Projects
@@ -36,8 +29,10 @@ from ocr_api.parameters import (
     WhichTrain,
     read_parameters,
 )
-from ocr_api.project import Project, last_started
+from ocr_contract import legacy_view
 from ocr_contract.legacy import TestStatus, TrainStatus, as_document
+from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
+from ocr_contract.project import Project, last_started
 from ocr_contract.volume import test_subpath, train_subpath
 
 MODEL_FILE = "model/pthModel.zip"
@@ -212,12 +207,7 @@ async def _train_status(
 ) -> TrainStatusAnswer:
     """Of the project's run from the resource; of an earlier one from the file that it left."""
     if project is not None and project.train_id is not None and train_id in (None, project.train_id):
-        return TrainStatusAnswer(
-            msg=project.train_message or "ok",
-            projectID=project_id,
-            trainID=project.train_id,
-            **as_document(legacy_view.train_status(project)),
-        )
+        return legacy_view.train_answer(project)
     if train_id is None:
         raise _unknown(project_id, project, "training")
     path = f"{train_subpath(project_id, train_id)}/status.json"
@@ -231,12 +221,7 @@ async def _test_status(
     facade: Facade, project_id: str, project: Project | None, test_id: str | None
 ) -> TestStatusAnswer:
     if project is not None and project.test_id is not None and test_id in (None, project.test_id):
-        return TestStatusAnswer(
-            msg=project.test_message or "ok",
-            projectID=project_id,
-            testID=project.test_id,
-            **as_document(legacy_view.test_status(project)),
-        )
+        return legacy_view.test_answer(project)
     if test_id is None:
         raise _unknown(project_id, project, "test")
     path = f"{test_subpath(project_id, test_id)}/status_test.json"

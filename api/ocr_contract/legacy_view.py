@@ -6,9 +6,10 @@ run (its run hash differs) is nobody's progress, and a word of success counts on
 
 from typing import Final, NamedTuple, TypeVar
 
-from ocr_api.project import Project, RunState
-from ocr_contract.legacy import TestStatus, TrainStatus, Word
+from ocr_contract.legacy import TestStatus, TrainStatus, Word, as_document
+from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
 from ocr_contract.names import run_hash, test_hash
+from ocr_contract.project import Project, RunState
 from ocr_contract.status import DatasetReport, DetectionReport, RecognitionReport, TestReport
 
 _WORDS: Final = {word.name: word for word in Word if word not in (Word.SUCCEEDED, Word.FAILED)}
@@ -22,6 +23,28 @@ _FIGURES: Final = (
     "char_recall",
     "char_precision",
 )
+
+
+def train_answer(project: Project) -> TrainStatusAnswer:
+    """What `/status` answers about the run that spec asks for; there must be one."""
+    assert project.train_id is not None
+    return TrainStatusAnswer(
+        msg=project.train_message or "ok",
+        projectID=project.project_id,
+        trainID=project.train_id,
+        **as_document(train_status(project)),
+    )
+
+
+def test_answer(project: Project) -> TestStatusAnswer:
+    """What `/status` answers about the test that spec asks for; there must be one."""
+    assert project.test_id is not None
+    return TestStatusAnswer(
+        msg=project.test_message or "ok",
+        projectID=project.project_id,
+        testID=project.test_id,
+        **as_document(test_status(project)),
+    )
 
 
 def train_status(project: Project) -> TrainStatus:

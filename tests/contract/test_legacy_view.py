@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from ocr_api import legacy_view
-from ocr_api.legacy_view import current_epoch, train_status
-from ocr_api.project import Project, RunState, from_object, last_started
-from ocr_contract import names
+from ocr_contract import legacy_view, names
 from ocr_contract.legacy import TestStatus, TrainStatus, Word
+from ocr_contract.legacy_view import current_epoch, train_status
 from ocr_contract.names import run_hash
+from ocr_contract.project import Project, RunState, from_object, last_started
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 RUN = run_hash("r1", 2)

@@ -1,4 +1,4 @@
-"""An OcrProject as the facade sees it: the few fields it decides by, read leniently.
+"""An OcrProject read leniently: the few fields that the facade's answers and the operator's reports need.
 
 The cluster may hold resources written by a newer or older release; a field this release doesn't know, or
 can't read, must never keep the others from being answered.
