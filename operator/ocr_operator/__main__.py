@@ -20,7 +20,16 @@ settings, from the environment:
   OCR_TRAINER_SERVICE_ACCOUNT    service account of the stages' pods (default ocr-trainer)
   OCR_GPU_RESOURCE               what a GPU is called (default nvidia.com/gpu)
   OCR_LOG_FORMAT                 text (default) or json
-  OCR_HEALTH_PORT                port of /healthz and /readyz (default 8080)
+  OCR_HEALTH_PORT                port of /healthz, /readyz and /metrics (default 8080)
+  OCR_STATUS_REPORT_URL          where to post what /status would answer when it changes (default nowhere)
+  OCR_STATUS_REPORT_SECRET_FILE  file with the secret that signs these posts: whsec_..., by Standard Webhooks
+  OCR_CLOUDEVENTS_URL            where to post the same as CloudEvents (default nowhere)
+  OCR_LEASE_NAME                 the Lease by which one replica works (default ocr-operator)
+  OCR_LEASE_SECONDS              how long others wait for a sign of its life (default 15)
+  OCR_LEASE_RENEW_SECONDS        how long it works without having renewed (default 10)
+  OCR_LEASE_RETRY_SECONDS        how often it renews (default 2)
+  OCR_BLIND_SECONDS              /healthz fails when a write has not come back for so long (default 60)
+  OCR_WATCH_SILENCE_SECONDS      a watch that was silent for so long is opened again (default 70)
   KUBECONFIG                     a kubeconfig; without it, the pod's service account
 """
 
@@ -41,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ocr-operator: {error}", file=sys.stderr)
         return WRONG_CALL
 
-    from ocr_operator.app import configure_logging  # kopf and the client take a second to import
-    from ocr_operator.service import serve
+    from ocr_operator.logs import configure_logging
+    from ocr_operator.service import serve  # kopf and the client take a second to import
 
     configure_logging(settings.log_format)
     asyncio.run(serve(settings, os.environ.get("KUBECONFIG")))

@@ -1,10 +1,14 @@
 """The operator's settings: read once from the environment, which the chart fills from its values."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from ocr_operator.errors import BadSettings
+from ocr_operator.telling.signing import parse_secrets
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 LOG_FORMATS = ("text", "json")
@@ -23,6 +27,21 @@ class Settings:
     gpu_resource: str = "nvidia.com/gpu"
     log_format: str = "text"
     health_port: int = 8080
+    lease_name: str = "ocr-operator"
+    lease_seconds: int = 15
+    """How long a standby waits for a sign of the leader's life."""
+    lease_renew_seconds: float = 10.0
+    """How long a leader works on without having renewed."""
+    lease_retry_seconds: float = 2.0
+    """How often a leader renews."""
+    blind_seconds: float = 60.0
+    """How long what was written may take to come back through a watch."""
+    watch_silence_seconds: float = 70.0
+    """How long a watch may be silent before it is opened again: the API server sends a bookmark each minute."""
+    status_report_url: str | None = None
+    """Where the platform wants to be told what `/status` would answer."""
+    status_report_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    cloudevents_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -39,6 +58,29 @@ class Settings:
                 raise BadSettings(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
             return value
 
+        def seconds(name: str, default: float) -> float:
+            text = environment.get(name) or str(default)
+            try:
+                value = float(text)
+            except ValueError:
+                value = math.nan
+            if not 0 < value < math.inf:
+                raise BadSettings(f"{name} is {text!r}: it must be a number of seconds above 0")
+            return value
+
+        report_url = _url(environment, "OCR_STATUS_REPORT_URL")
+        lease = environment.get("OCR_LEASE_SECONDS") or str(cls.lease_seconds)
+        if not lease.isdecimal() or int(lease) < 1:
+            raise BadSettings(
+                f"OCR_LEASE_SECONDS is {lease!r}: it must be a whole number of seconds, 1 or more"
+            )
+        renew = seconds("OCR_LEASE_RENEW_SECONDS", cls.lease_renew_seconds)
+        retry = seconds("OCR_LEASE_RETRY_SECONDS", cls.lease_retry_seconds)
+        if not retry < renew < int(lease):
+            raise BadSettings(
+                f"OCR_LEASE_RETRY_SECONDS ({retry:g}), OCR_LEASE_RENEW_SECONDS ({renew:g}) and"
+                f" OCR_LEASE_SECONDS ({lease}) must each be less than the next"
+            )
         port = environment.get("OCR_HEALTH_PORT") or "8080"
         if not port.isdecimal() or int(port) > 65535:
             raise BadSettings(f"OCR_HEALTH_PORT is {port!r}: it must be a port number")
@@ -54,4 +96,46 @@ class Settings:
             gpu_resource=environment.get("OCR_GPU_RESOURCE") or cls.gpu_resource,
             log_format=one_of("OCR_LOG_FORMAT", cls.log_format, LOG_FORMATS),
             health_port=int(port),
+            lease_name=environment.get("OCR_LEASE_NAME") or cls.lease_name,
+            lease_seconds=int(lease),
+            lease_renew_seconds=renew,
+            lease_retry_seconds=retry,
+            blind_seconds=seconds("OCR_BLIND_SECONDS", cls.blind_seconds),
+            watch_silence_seconds=seconds("OCR_WATCH_SILENCE_SECONDS", cls.watch_silence_seconds),
+            status_report_url=report_url,
+            status_report_secrets=_secrets(environment) if report_url else (),
+            cloudevents_url=_url(environment, "OCR_CLOUDEVENTS_URL"),
         )
+
+
+def _url(environment: Mapping[str, str], name: str) -> str | None:
+    """An address to post to. The messages don't repeat it: it may hold a token."""
+    url = environment.get(name)
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise BadSettings(f"{name} is no address to post to: it must look like https://host:port/path")
+    if parts.username is not None or parts.fragment:
+        raise BadSettings(f"{name} must hold neither a user (user@host) nor a fragment (#...)")
+    return url
+
+
+def _secrets(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """What status reports are signed with: they are never sent unsigned."""
+    name = "OCR_STATUS_REPORT_SECRET_FILE"
+    path = environment.get(name)
+    if not path:
+        raise BadSettings(f"{name} is not set: status reports are signed, so a secret is needed")
+    try:
+        return parse_secrets(Path(path).read_text(encoding="ascii"))
+    except OSError as error:
+        raise BadSettings(f"{name}: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise BadSettings(f"{name}: {path} holds no text") from None
+    except ValueError as error:
+        raise BadSettings(f"{name}: {path}: {error}") from None

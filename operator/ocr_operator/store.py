@@ -5,6 +5,7 @@ never hides a newer object. Since Kubernetes 1.35 resource versions are numbers 
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ocr_contract.resource import LABEL_PROJECT
@@ -19,13 +20,20 @@ class Store:
     projects: dict[Key, Document] = field(default_factory=dict)
     jobs: defaultdict[Key, dict[str, Document]] = field(default_factory=lambda: defaultdict(dict))
     pods: defaultdict[Key, dict[str, Document]] = field(default_factory=lambda: defaultdict(dict))
+    on_change: list[Callable[[Document | None, Document], None]] = field(default_factory=list)
+    """Called when a project changes, with what was known of it and what is; they must return at once."""
     _by_project_id: defaultdict[tuple[str, str], set[Key]] = field(default_factory=lambda: defaultdict(set))
 
     def remember_project(self, project: Document) -> Key:
         key = key_of(project)
-        if _is_newer(project, self.projects.get(key)):
-            self.projects[key] = project
-            self._by_project_id[_claim(project)].add(key)
+        known = self.projects.get(key)
+        if not _is_newer(project, known):
+            return key
+        self.projects[key] = project
+        self._by_project_id[_claim(project)].add(key)
+        if known is None or _version(known) != _version(project):
+            for tell in self.on_change:
+                tell(known, project)
         return key
 
     def forget_project(self, project: Document) -> list[Key]:
@@ -99,6 +107,10 @@ def _is_newer(document: Document, known: Document | None) -> bool:
     if known is None or known["metadata"]["uid"] != document["metadata"]["uid"]:
         return True
     return int(document["metadata"]["resourceVersion"]) >= int(known["metadata"]["resourceVersion"])
+
+
+def _version(document: Document) -> tuple[str, str]:
+    return document["metadata"]["uid"], document["metadata"]["resourceVersion"]
 
 
 def _claim(project: Document) -> tuple[str, str]:

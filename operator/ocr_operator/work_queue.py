@@ -6,8 +6,9 @@ key that failed comes back later and later.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -19,10 +20,11 @@ LONGEST_DELAY = 60.0
 class WorkQueue(Generic[Key]):
     """For one event loop; nothing here is thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._ready: deque[Key] = deque()
-        self._waiting: set[Key] = set()
-        """Keys to be handed out, in `_ready` unless they are in work."""
+        self._waiting: dict[Key, float] = {}
+        """Keys to be handed out and since when, longest first; in `_ready` unless they are in work."""
         self._in_work: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -31,11 +33,16 @@ class WorkQueue(Generic[Key]):
     def __len__(self) -> int:
         return len(self._ready)
 
+    @property
+    def oldest_wait(self) -> float:
+        """For how many seconds the key that waits longest has been due; 0: none waits."""
+        return self._clock() - next(iter(self._waiting.values())) if self._waiting else 0.0
+
     def add(self, key: Key) -> None:
         """Hand the key out as soon as a worker is free."""
         if key in self._waiting:
             return
-        self._waiting.add(key)
+        self._waiting[key] = self._clock()
         if key not in self._in_work:
             self._ready.append(key)
             self._wakeup.set()
@@ -69,7 +76,7 @@ class WorkQueue(Generic[Key]):
             self._wakeup.clear()
             await self._wakeup.wait()
         key = self._ready.popleft()
-        self._waiting.discard(key)
+        del self._waiting[key]
         self._in_work.add(key)
         return key
 

@@ -1,0 +1,172 @@
+"""What the operator does, as numbers for Prometheus. No project has a label: there may be any number of them.
+
+Jobs, GPU seconds and stages are counted when the status that speaks of them is written, by what it says more
+than the one before: a Job that was adopted after a crash counts once, an operator that starts counts nothing
+that it finds, and of several replicas only the one that works counts.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ocr_contract.stages import Stage
+from ocr_contract.status import Phase, StageState
+from ocr_operator.documents import Document, parse_time
+from ocr_operator.store import Key, Store
+from ocr_operator.telling.delivery import Delivery, Outcome
+from ocr_operator.work_queue import WorkQueue
+
+_RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_STAGE_BUCKETS = (10, 30, 60, 300, 900, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
+_ATTEMPT_BUCKETS = (1, 2, 3, 5, 10)
+_ENDS = {StageState.SUCCEEDED.value: "succeeded", StageState.FAILED.value: "failed"}
+
+
+class Metrics:
+    """All figures, in the registry that is given."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+        self.registry = registry
+        self._clock = clock
+        self._heard: dict[str, float] = {}
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"ocr_operator_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"ocr_operator_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self._reconciles = counter("reconciles_total", "Reconciles by result: done, error, defect.", "result")
+        self._reconcile_seconds = histogram(
+            "reconcile_duration_seconds", "How long a reconcile took.", _RECONCILE_BUCKETS
+        )
+        self._jobs = counter("jobs_created_total", "Jobs created, one for each attempt at a stage.", "stage")
+        self._gpu_seconds = counter(
+            "gpu_seconds_total", "GPUs times the seconds for which stages held them.", "stage"
+        )
+        self._stage_seconds = histogram(
+            "stage_duration_seconds",
+            "From a stage's first pod to its end; 0 where none ever started.",
+            _STAGE_BUCKETS,
+            "stage",
+            "outcome",
+        )
+        self._attempts = histogram(
+            "stage_attempts", "Jobs that a stage needed.", _ATTEMPT_BUCKETS, "stage", "outcome"
+        )
+        self._reports = counter("reports_total", "Reports by what became of them.", "receiver", "outcome")
+        self._retries = counter("report_retries_total", "Reports to be sent once more.", "receiver")
+
+    def route(self) -> web.RouteDef:
+        """The page."""
+        return web.get("/metrics", make_aiohttp_handler(self.registry))
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        """A worker has looked at a project."""
+        self._reconciles.labels(result).inc()
+        self._reconcile_seconds.observe(seconds)
+
+    def heard(self, kind: str) -> None:
+        """The watch of that kind has brought an event."""
+        self._heard[kind] = self._clock()
+
+    def reported(self, receiver: str, outcome: Outcome) -> None:
+        """A delivery says what became of a report."""
+        if outcome is Outcome.RETRIED:
+            self._retries.labels(receiver).inc()
+        else:
+            self._reports.labels(receiver, outcome).inc()
+
+    def wrote_status(self, before: Document, after: Document) -> None:
+        """A worker has written a project's status."""
+        for line in ("train", "test"):
+            known = _stages(before, line, like=after)
+            for name, stage in _stages(after, line, like=after).items():
+                if name in set(Stage):
+                    self._count_stage(name, known.get(name) or {}, stage)
+
+    def _count_stage(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        def risen(field: str) -> float:
+            return max(0.0, float(after.get(field) or 0) - float(before.get(field) or 0))
+
+        self._jobs.labels(name).inc(risen("attempts"))
+        self._gpu_seconds.labels(name).inc(risen("gpuSeconds"))
+        outcome = _ENDS.get(str(after.get("state")))
+        if outcome is None or before.get("state") == after["state"] or not after.get("attempts"):
+            return
+        started, finished = parse_time(after.get("startedAt")), parse_time(after.get("finishedAt"))
+        seconds = (finished - started).total_seconds() if started and finished else 0.0
+        self._stage_seconds.labels(name, outcome).observe(max(0.0, seconds))
+        self._attempts.labels(name, outcome).observe(int(after["attempts"]))
+
+    def show(self, store: Store, queue: WorkQueue[Key], deliveries: Iterable[Delivery]) -> None:
+        """Let the page tell, too, what these hold when it is asked for."""
+        for delivery in deliveries:  # a rate needs a first value
+            self._retries.labels(delivery.name)
+            for outcome in (Outcome.SENT, Outcome.FAILED, Outcome.DROPPED):
+                self._reports.labels(delivery.name, outcome)
+        self.registry.register(_Held(store, queue, tuple(deliveries), self._ages))
+
+    def _ages(self) -> Mapping[str, float]:
+        return {kind: self._clock() - heard for kind, heard in self._heard.items()}
+
+
+class _Held(Collector):
+    """Read at each scrape: such figures cannot go stale, and cost nothing in between."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: WorkQueue[Key],
+        deliveries: tuple[Delivery, ...],
+        ages: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._deliveries = deliveries
+        self._ages = ages
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("queue_depth", "Projects to be looked at.", {"": len(self._queue)})
+        yield _gauge(
+            "queue_oldest_wait_seconds",
+            "How long the first of them has waited.",
+            {"": self._queue.oldest_wait},
+        )
+        yield _gauge("projects", "OcrProjects by phase.", self._phases(), "phase")
+        yield _gauge("watch_event_age_seconds", "Since the last watch event.", self._ages(), "kind")
+        queued = {delivery.name: delivery.waiting for delivery in self._deliveries}
+        yield _gauge("reports_queued", "Reports that wait to be sent.", queued, "receiver")
+
+    def _phases(self) -> dict[str, int]:
+        counts = dict.fromkeys((phase.value for phase in Phase), 0)
+        for project in self._store.projects.values():
+            phase = (project.get("status") or {}).get("phase")
+            counts[phase if phase in counts else Phase.PENDING.value] += 1
+        return counts
+
+
+def _gauge(name: str, text: str, values: Mapping[str, float], label: str = "") -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(f"ocr_operator_{name}", text, labels=[label] if label else [])
+    for key, value in values.items():
+        gauge.add_metric([key] if label else [], value)
+    return gauge
+
+
+def _stages(project: Document, line: str, like: Document) -> Mapping[str, Mapping[str, Any]]:
+    """The line's stages, if its run is the one that `like` speaks of."""
+
+    def run(document: Document) -> Mapping[str, Any]:
+        return (document.get("status") or {}).get(line) or {}
+
+    ours, theirs = run(project), run(like)
+    same = (ours.get("id"), ours.get("revision")) == (theirs.get("id"), theirs.get("revision"))
+    return ours.get("stages") or {} if same else {}
