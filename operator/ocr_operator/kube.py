@@ -6,7 +6,7 @@ generated models would cost more than the calls themselves. Errors come out as t
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
 REQUEST_SECONDS = 30.0
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 PROJECTS = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,33 @@ class Listing:
 
 
 class Kube:
-    """One connection pool for one event loop."""
+    """One connection pool for one event loop.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    `told` is called with kind and version of what the API server told of objects that are watched;
+    `may_write` is asked before each write.
+    """
+
+    def __init__(
+        self, api: client.ApiClient, told: Callable[[str, int], None], may_write: Callable[[], bool]
+    ) -> None:
         self._api = api
+        self._told = told
+        self._may_write = may_write
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None) -> "Kube":
+    async def connect(
+        cls,
+        kubeconfig: str | None,
+        told: Callable[[str, int], None] = lambda _kind, _version: None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> "Kube":
         """By the kubeconfig where there is one, else by the pod's service account."""
         configuration = client.Configuration()
         if kubeconfig:
             await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
         else:
             config.load_incluster_config(client_configuration=configuration)
-        return cls(client.ApiClient(configuration))
+        return cls(client.ApiClient(configuration), told, may_write)
 
     async def close(self) -> None:
         await self._api.close()
@@ -59,7 +73,8 @@ class Kube:
 
     async def create_job(self, job: Mapping[str, Any]) -> Document:
         path = JOBS.format(namespace=job["metadata"]["namespace"])
-        return await self._call("POST", path, query={"fieldManager": OPERATOR_FIELD_MANAGER}, body=job)
+        query = {"fieldManager": OPERATOR_FIELD_MANAGER}
+        return self._tell("job", await self._call("POST", path, query=query, body=job))
 
     async def read_job(self, namespace: str, name: str) -> Document:
         return await self._call("GET", f"{JOBS.format(namespace=namespace)}/{name}")
@@ -89,7 +104,21 @@ class Kube:
         }
         path = f"{PROJECTS.format(namespace=metadata['namespace'])}/{metadata['name']}/status"
         query = {"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"}
-        return await self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml")
+        applied = await self._call(
+            "PATCH", path, query=query, body=body, content="application/apply-patch+yaml"
+        )
+        return self._tell("project", applied)
+
+    async def read_lease(self, namespace: str, name: str) -> Document:
+        return self._tell("lease", await self._call("GET", f"{LEASES.format(namespace=namespace)}/{name}"))
+
+    async def write_lease(self, lease: Document) -> Document:
+        """Create it, or replace it if it is still as it was read; Conflict: it is not."""
+        metadata = lease["metadata"]
+        path = LEASES.format(namespace=metadata["namespace"])
+        if "resourceVersion" not in metadata:
+            return self._tell("lease", await self._call("POST", path, body=lease))
+        return self._tell("lease", await self._call("PUT", f"{path}/{metadata['name']}", body=lease))
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
@@ -98,7 +127,15 @@ class Kube:
         query = {"labelSelector": selector} if selector else {}
         answer = await self._call("GET", path, query=query)
         items = tuple({"apiVersion": api_version, "kind": kind, **item} for item in answer["items"])
+        if items:  # a watch shows versions in their order, a list does not
+            self._tell(
+                f"{kind.lower()}s", max(items, key=lambda item: int(item["metadata"]["resourceVersion"]))
+            )
         return Listing(items, int(answer["metadata"]["resourceVersion"]))
+
+    def _tell(self, kind: str, document: Document) -> Document:
+        self._told(kind, int(document["metadata"]["resourceVersion"]))
+        return document
 
     async def _call(
         self,
@@ -109,6 +146,8 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
     ) -> dict[str, Any]:
+        if method != "GET" and not self._may_write():
+            raise ApiError(0, "this replica does not lead any more, so nothing was written")
         request = await self._api.param_serialize(
             method,
             path,
