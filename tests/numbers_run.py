@@ -88,10 +88,15 @@ def stage_context(
         yield StageContext(
             input=StageInput(project_id="numbers", train=train, test=own_test),
             run=run,
-            init=run.path.parent / init_from if init_from else None,
             test=folder,
             reporter=reporter,
-            **{"pod_uid": "this-process", "stop": threading.Event(), "progress": LogProgress(), **more},
+            **{
+                "init": run.path.parent / init_from if init_from else None,
+                "pod_uid": "this-process",
+                "stop": threading.Event(),
+                "progress": LogProgress(),
+                **more,
+            },
         )
     finally:
         reporter.close()

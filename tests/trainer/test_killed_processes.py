@@ -81,6 +81,25 @@ def test_a_training_killed_while_it_writes_loses_one_epoch_at_most(
     assert not list(folder.glob(".*")) and not (folder / "previous.pth").exists()
 
 
+def test_a_training_told_to_stop_while_it_writes_ends_that_and_goes_on_later(
+    prepared: RunFolder, tmp_path: Path
+) -> None:
+    """SIGTERM when a checkpoint's temporary file is seen."""
+    settings = with_changes("detection", epochs=40, evaluateEvery=1)
+    run = copy_run(prepared, tmp_path / "first")
+    folder = run.stage("detection")
+    with detection(run, settings) as process:
+        wait_until(lambda: list(folder.glob(".last.pth.*")), process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 75, errors
+    stopped = load(folder / "last.pth")["meta"]["iter"]
+    assert 0 < stopped < 120 and not list(folder.glob(".*"))
+    with sigterm_stops() as stop, pytest.raises(Interrupted):
+        run_stage(Stage.DETECTION, run, settings, stop=stop, progress=StopAfter(2))
+    assert load(folder / "last.pth")["meta"]["iter"] == stopped + 2
+
+
 def test_a_full_volume_is_named_and_harms_nothing(prepared: RunFolder, tmp_path: Path) -> None:
     """No file may grow beyond two megabytes: the next checkpoint has no room."""
     run = copy_run(prepared, tmp_path / "first")

@@ -39,6 +39,12 @@ def load(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def first_loss(run: RunFolder, kind: str) -> float:
+    """Of the first record: a few steps' mean."""
+    line = (run.stage(kind) / "metrics.jsonl").read_text().splitlines()[0]
+    return float(json.loads(line)["loss"])
+
+
 def test_numbers_on_unseen_pages_are_found_and_read(run: RunFolder) -> None:
     truth = json.loads((run.path / "test.json").read_text())
     metrics = json.loads(run.test.test_metrics.read_text())
@@ -188,11 +194,40 @@ def test_a_detector_starts_from_another_run_of_the_project(run: RunFolder) -> No
     detection = SETTINGS["detection"] | {"epochs": 1, "initFrom": "first"}
     run_stage(Stage.DETECTION, second, SETTINGS | {"id": "second", "detection": detection})
 
-    def first_loss(run: RunFolder) -> float:
-        line = (run.stage("detection") / "metrics.jsonl").read_text().splitlines()[0]
-        return float(json.loads(line)["loss"])
+    assert first_loss(second, "detection") < 0.7 * first_loss(run, "detection")
 
-    assert first_loss(second) < 0.7 * first_loss(run)
+
+def with_same_data(run: RunFolder, folder: Path) -> RunFolder:
+    """A run that is prepared and not trained."""
+    trained = ("detection", "recognition", "model")
+    shutil.copytree(run.path, folder, ignore=lambda _, names: set(names) & set(trained))
+    shutil.copytree(run.dataset, RunFolder(folder).dataset, dirs_exist_ok=True)
+    return RunFolder(folder)
+
+
+@pytest.mark.parametrize("kind", ["detection", "recognition"])
+def test_a_model_starts_from_a_file_on_the_volume(run: RunFolder, tmp_path: Path, kind: str) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(run.stage(kind) / "best.pth", models / "first.pth")
+    second = with_same_data(run, tmp_path / "second")
+    settings = SETTINGS | {kind: SETTINGS[kind] | {"epochs": 1, "initFrom": "models/first.pth"}}
+    run_stage(Stage(kind), second, settings, init=models)
+    assert first_loss(second, kind) < 0.7 * first_loss(run, kind)
+
+
+def test_weights_that_read_other_characters_are_refused_and_the_characters_named(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    second = with_same_data(run, tmp_path / "second")
+    dictionary = second.dataset / "dictionary.txt"
+    dictionary.write_text(dictionary.read_text().replace("7", "A"))
+    settings = SETTINGS | {"recognition": SETTINGS["recognition"] | {"initFrom": "first"}}
+    with pytest.raises(BadConfiguration, match=r"doesn't know 'A'; only it knows '7'") as refused:
+        run_stage(Stage.RECOGNITION, second, settings, init=run.path)
+    assert (
+        refused.value.reason == "OtherCharacters" and not (second.stage("recognition") / "last.pth").exists()
+    )
 
 
 def test_fast_decoding_reads_what_mmocr_reads(run: RunFolder) -> None:
