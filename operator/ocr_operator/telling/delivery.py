@@ -77,11 +77,12 @@ class Delivery:
         self._patience = patience or Patience()
         self._outbox = Outbox(self._patience.most_progress)
         self._queue = WorkQueue[Key]()
+        self._in_flight = 0
 
     @property
     def waiting(self) -> int:
         """Reports that are not sent yet."""
-        return len(self._outbox)
+        return len(self._outbox) + self._in_flight
 
     def offer(self, report: Report) -> None:
         """Take the report; it will be sent when its turn comes."""
@@ -100,7 +101,9 @@ class Delivery:
                     senders.create_task(self._send_for_ever(session))
         finally:
             self._queue.close()
-            self._outbox.clear()  # whoever works next tells what was not told
+            # Whoever works next, this process or another, tells what was not told.
+            self._queue = WorkQueue[Key]()
+            self._outbox.clear()
 
     async def _send_for_ever(self, session: aiohttp.ClientSession) -> None:
         while True:
@@ -120,16 +123,20 @@ class Delivery:
         if first is None or first.not_before > time.monotonic():
             return
         letter = self._outbox.take(project)
-        report = letter.report
-        with about(project="/".join(project), run=report.run):
-            answer = await self._post(session, report)
-            if answer.sent:
-                self._count(self.name, Outcome.SENT)
-                log.debug("Told %s that %s %s", self.name, report.line, report.happening)
-            elif not answer.retry:
-                self._fail(answer.problem)
-            else:
-                self._retry(letter, answer)
+        self._in_flight += 1
+        try:
+            with about(project="/".join(project), run=letter.report.run):
+                self._settle(letter, await self._post(session, letter.report))
+        finally:
+            self._in_flight -= 1
+
+    def _settle(self, letter: Letter, answer: _Answer) -> None:
+        if answer.sent:
+            self._count(self.name, Outcome.SENT)
+        elif answer.retry:
+            self._retry(letter, answer)
+        else:
+            self._fail(answer.problem)
 
     async def _post(self, session: aiohttp.ClientSession, report: Report) -> _Answer:
         headers, body = self._write(report, int(time.time()))
@@ -171,4 +178,4 @@ class Delivery:
     def _note_dropped(self, letter: Letter | None) -> None:
         if letter is not None:
             self._count(self.name, Outcome.DROPPED)
-            log.warning("A progress report to %s gave way to newer ones", self.name)
+            log.debug("A progress report to %s gave way to newer ones", self.name)

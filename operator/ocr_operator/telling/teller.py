@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ocr_operator.documents import Document
-from ocr_operator.logs import about_project
+from ocr_operator.logs import about
 from ocr_operator.settings import Settings
 from ocr_operator.store import Store, key_of
 from ocr_operator.telling.delivery import Delivery, Outcome
@@ -58,7 +58,7 @@ class Teller:
         try:
             reports = reports_between(before, after, self._clock())
         except Exception:  # a defect here must not keep anybody from working on the project
-            with about_project(key_of(after), after):
+            with about(project="/".join(key_of(after))):
                 log.exception("What became of a project could not be told")
             return
         for report in reports:
