@@ -27,7 +27,7 @@ def make_pod(job: dict[str, Any], now: datetime, **status: Any) -> dict[str, Any
         "labels": job["spec"]["template"]["metadata"]["labels"],
         "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
     }
-    return {"metadata": metadata, "status": status}
+    return {"metadata": metadata, "spec": job["spec"]["template"]["spec"], "status": status}
 
 
 def container(state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,17 +75,21 @@ class Play:
     def decide(self, *, blind: bool = False) -> Decision:
         """The decision, after as many looks as it asks for; blind: the watches have seen no Job yet."""
         verified: frozenset[str] = frozenset()
+        read = False
         while True:
             seen = () if blind else tuple(self.jobs.values())
             seen += tuple(job for name, job in self.jobs.items() if blind and name in verified)
             observed = Observed(
-                seen, tuple(self.pods.values()), verified, dict(self.refused), self.claimed_by
+                seen, tuple(self.pods.values()), verified, read, dict(self.refused), self.claimed_by
             )
             decision = reconcile(self.project, observed, SETTINGS, self.now)
-            if not decision.verify:
+            if not decision.verify and not decision.verify_project:
                 return decision
-            assert not set(decision.verify) <= verified, "asks twice for the same"
+            assert not set(decision.verify) <= verified or (decision.verify_project and not read), (
+                "asks twice"
+            )
             verified |= frozenset(decision.verify)
+            read |= decision.verify_project
 
     def carry_out(self, decision: Decision, *, crash_before_status: bool = False) -> None:
         for name in decision.deletes:

@@ -53,6 +53,8 @@ class StageStatus(StatusModel):
     reason: str | None = None
     message: str | None = None
     gpu_seconds: float = 0.0
+    gpu_counted_until: datetime | None = None
+    """Up to when `gpu_seconds` is complete: pods from before that moment may be gone."""
     restarts: int = 0
     """Attempts that ended because they had stalled."""
 
@@ -90,6 +92,8 @@ class ModelStatus(Figures):
     revision: int = 0
     path: str
     """pthModel.zip relative to the volume's root."""
+    overwritten_by: int | None = None
+    """The revision of the same run whose package has replaced the file without becoming the project's model."""
 
 
 class RunRecord(Figures):

@@ -8,6 +8,7 @@ from ocr_contract.status import Condition
 
 COMPLETE, FAILED, SUSPENDED = "Complete", "Failed", "Suspended"
 WAITING, DATASET_VALID = "Waiting", "DatasetValid"
+PROGRESS_STALLED, NOT_LEARNING, QUALITY_PASSED = "ProgressStalled", "NotLearning", "QualityPassed"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Observed:
     verified: frozenset[str] = frozenset()
     """Names of Jobs that were just read from the API server, pods included: their absence is the truth,
     where a watch alone may be behind."""
+    project_verified: bool = False
+    """Whether the project itself was just read: what its pods reported is then known to the last word."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """By the name of the Job that could not be created."""
     claimed_by: str | None = None
@@ -43,11 +45,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """Carried out in this order; with `verify`, nothing else is, and the question is asked again."""
+    """Carried out in this order; with `verify` or `verify_project`, nothing else is, and the question is
+    asked again."""
 
     status: Mapping[str, Any]
     """The operator's whole part of the status, as it should be."""
     verify: tuple[str, ...] = ()
+    """Names of Jobs to be read, with the project's pods."""
+    verify_project: bool = False
+    force_deletes: tuple[str, ...] = ()
+    """Names of pods on silent nodes."""
     deletes: tuple[str, ...] = ()
     creates: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Event, ...] = ()

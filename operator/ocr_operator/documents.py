@@ -29,12 +29,18 @@ def is_being_deleted(document: Document) -> bool:
     return bool(document["metadata"].get("deletionTimestamp"))
 
 
-def true_condition(document: Document, kind: str) -> Document | None:
-    """The condition of that type if its status is True."""
+def condition_of(document: Document, kind: str) -> Document | None:
+    """The condition of that type."""
     for condition in (document.get("status") or {}).get("conditions") or ():
-        if condition["type"] == kind and condition["status"] == "True":
+        if condition["type"] == kind:
             return condition  # type: ignore[no-any-return]
     return None
+
+
+def true_condition(document: Document, kind: str) -> Document | None:
+    """The condition of that type if its status is True."""
+    condition = condition_of(document, kind)
+    return condition if condition is not None and condition["status"] == "True" else None
 
 
 def is_finished(job: Document) -> bool:
@@ -50,6 +56,15 @@ def jobs_of_stage(jobs: Iterable[Document], run: str, stage: str) -> list[Docume
         if labels_of(job).get(LABEL_RUN) == run and labels_of(job).get(LABEL_STAGE) == stage
     ]
     return sorted(found, key=attempt_of)
+
+
+def pods_of_stage(pods: Iterable[Document], run: str, stage: str) -> tuple[Document, ...]:
+    """The stage's pods, whatever Job made them: it may be gone before them."""
+    return tuple(
+        pod
+        for pod in pods
+        if labels_of(pod).get(LABEL_RUN) == run and labels_of(pod).get(LABEL_STAGE) == stage
+    )
 
 
 def attempt_of(job: Document) -> int:

@@ -1,4 +1,4 @@
-"""What people are told about a project: phase, stage, progress, message, conditions, events.
+"""What people are told about a project: phase, stage, progress, message, conditions.
 
 Nothing decided elsewhere depends on a word from here.
 """
@@ -12,10 +12,13 @@ from ocr_contract.stages import Stage
 from ocr_contract.status import ModelStatus, OcrProjectStatus, Phase, StageState
 from ocr_operator import conditions, progress
 from ocr_operator.conditions import Finding
-from ocr_operator.decision import Event, Observed
-from ocr_operator.documents import Document
-from ocr_operator.run_machine import FAILED, SUCCEEDED, RunStep
-from ocr_operator.stage_machine import Waiting
+from ocr_operator.documents import Document, name_of
+from ocr_operator.lost_nodes import NODE_LOST, LostPods
+from ocr_operator.project_model import model_path
+from ocr_operator.quality import Verdict
+from ocr_operator.records import FAILED, SUCCEEDED
+from ocr_operator.run_machine import RunStep
+from ocr_operator.waiting import STARTING, Waiting
 
 _PHASES = {
     Stage.PREPARE: Phase.PREPARING,
@@ -35,8 +38,10 @@ class Picture:
     spec: OcrProjectSpec
     before: OcrProjectStatus
     runs: Sequence[RunStep]
+    verdict: Verdict | None
+    """On the training run's quality."""
     model: ModelStatus | None
-    observed: Observed
+    lost: LostPods
     now: datetime
 
     @property
@@ -49,9 +54,11 @@ class Picture:
 
     @property
     def waiting(self) -> Waiting | None:
-        """The most telling wait: that a pod is starting is the least news."""
+        """The most telling wait: a silent node is the most urgent news, a pod that starts the least."""
+        if self.lost.message:
+            return Waiting(NODE_LOST, self.lost.message)
         waits = [run.waiting for run in self.runs if run.outcome is None and run.waiting]
-        return min(waits, key=lambda waiting: waiting.reason == "Starting", default=None)
+        return min(waits, key=lambda waiting: waiting.reason == STARTING, default=None)
 
     @property
     def shown(self) -> RunStep | None:
@@ -105,33 +112,6 @@ def invalid_project(
     )
 
 
-def events_between(
-    before: OcrProjectStatus, after: OcrProjectStatus, created: Sequence[str]
-) -> tuple[Event, ...]:
-    """What happened from one status to the next, for `kubectl describe`; nothing twice."""
-    events = [Event("JobCreated", f"created Job {name}") for name in created]
-    for old, new in ((before.train, after.train), (before.test, after.test)):
-        if new is None:
-            continue
-        known = old.stages if old is not None and (old.id, old.revision) == (new.id, new.revision) else {}
-        for stage, status in new.stages.items():
-            was = known[stage].state if stage in known else StageState.PENDING
-            if status.state is was or (not known and not status.attempts):
-                continue
-            if status.state is StageState.FAILED:
-                events.append(
-                    Event("StageFailed", f"{stage}: {status.reason}: {status.message}", warning=True)
-                )
-            elif status.state is not StageState.PENDING:
-                events.append(Event(f"Stage{status.state}", f"{stage} of {new.id}"))
-    held = {condition.type for condition in before.conditions if condition.status == "True"}
-    for condition in after.conditions:
-        if condition.status == "True" and condition.type not in held and condition.type != conditions.WAITING:
-            warning = condition.type == conditions.FAILED
-            events.append(Event(condition.type, condition.message or condition.reason, warning))
-    return tuple(events)
-
-
 def _phase(shown: RunStep | None) -> Phase:
     if shown is None:
         return Phase.PENDING
@@ -163,15 +143,26 @@ def _message(picture: Picture, shown: RunStep | None) -> str:
         return _success(picture, shown)
     if shown.track.suspend:
         return _suspension(shown)
+    if picture.lost.message:
+        return picture.lost.message
     if shown.waiting:
         return shown.waiting.message
+    if shown.stalls:
+        return "; ".join(shown.stalls)
     return ", ".join(progress.describe(stage, shown.track, picture.before.trainer) for stage in shown.current)
 
 
 def _success(picture: Picture, run: RunStep) -> str:
     if run.track.kind == "test":
         return f"test {run.track.id} is done"
-    path = picture.model.path if picture.model else "the volume"
+    verdict, model = picture.verdict, picture.model
+    if verdict is not None and verdict.passed is False:
+        stays = f"stays run {model.train_id}'s" if model else "is still missing"
+        return (
+            f"run {run.track.id} is trained but did not pass its gates: {verdict.message}; "
+            f"the project's model {stays}"
+        )
+    path = model_path(picture.spec.project_id or name_of(picture.project), run.track.id)
     return f"run {run.track.id} is trained; its model is {path}"
 
 
@@ -180,9 +171,15 @@ def _suspension(run: RunStep) -> str:
 
 
 def _findings(picture: Picture) -> list[Finding]:
-    found = [_complete(picture), _failed(picture), _suspended(picture), _waiting(picture)]
-    dataset = _dataset(picture)
-    return [*found, dataset] if dataset else found
+    found = [
+        _complete(picture),
+        _failed(picture),
+        _suspended(picture),
+        _waiting(picture),
+        _stalled(picture),
+        _not_learning(picture),
+    ]
+    return [*found, *(finding for finding in (_dataset(picture), _quality(picture)) if finding)]
 
 
 def _complete(picture: Picture) -> Finding:
@@ -214,6 +211,34 @@ def _waiting(picture: Picture) -> Finding:
     if waiting is None:
         return Finding(conditions.WAITING, False, "NotWaiting")
     return Finding(conditions.WAITING, True, waiting.reason, waiting.message)
+
+
+def _stalled(picture: Picture) -> Finding:
+    stalls = [stall for run in picture.runs for stall in run.stalls]
+    if not stalls:
+        return Finding(conditions.PROGRESS_STALLED, False, "NoStall")
+    return Finding(conditions.PROGRESS_STALLED, True, "NoHeartbeat", "; ".join(stalls))
+
+
+def _not_learning(picture: Picture) -> Finding:
+    trainer = picture.before.trainer
+    reports = {Stage.DETECTION: trainer.detection, Stage.RECOGNITION: trainer.recognition}
+    doubts = [
+        f"{stage}: {report.not_learning}"
+        for run in picture.runs
+        for stage in run.running
+        if (report := reports.get(stage)) and report.run == run.track.hash and report.not_learning
+    ]
+    if not doubts:
+        return Finding(conditions.NOT_LEARNING, False, "NoSign")
+    return Finding(conditions.NOT_LEARNING, True, "FiguresStandStill", "; ".join(doubts))
+
+
+def _quality(picture: Picture) -> Finding | None:
+    verdict = picture.verdict
+    if verdict is None:
+        return None
+    return Finding(conditions.QUALITY_PASSED, verdict.passed, verdict.reason, verdict.message)
 
 
 def _dataset(picture: Picture) -> Finding | None:

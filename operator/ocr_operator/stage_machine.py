@@ -8,16 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ocr_contract import names
+from ocr_contract.spec import Limits, OnStall
 from ocr_contract.stages import Stage
 from ocr_contract.status import StageState, StageStatus
-from ocr_operator.attempt import (
-    HOPELESS_IMAGE_REASONS,
-    STARTING,
-    Attempt,
-    AttemptState,
-    gpu_seconds,
-    read_attempt,
-)
+from ocr_operator.attempt import Attempt, AttemptState, read_attempt
 from ocr_operator.decision import Observed
 from ocr_operator.documents import (
     Document,
@@ -26,19 +20,16 @@ from ocr_operator.documents import (
     is_finished,
     jobs_of_stage,
     name_of,
-    parse_time,
+    pods_of_stage,
 )
+from ocr_operator.gpu_time import count_gpu_seconds
+from ocr_operator.pods import is_over
+from ocr_operator.stalling import STALLED, listen, tell_given_up, tell_stall
+from ocr_operator.waiting import IS_STARTING, QUOTA, STARTING, Waiting, begun_at
 
 TERMINAL = (StageState.SUCCEEDED, StageState.FAILED)
 REFUSED_RETRY_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Why nothing moves, in the cluster's own words."""
-
-    reason: str
-    message: str
+REPLACED = Waiting(STARTING, "its Job was deleted; another follows when its pod is gone")
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,10 @@ class StageStep:
     keep: str | None = None
     """Name of the Job that goes on."""
     verify: str | None = None
+    verify_project: bool = False
     waiting: Waiting | None = None
+    stall: str | None = None
+    """Runs, but says nothing."""
     requeue_after: float | None = None
 
 
@@ -66,107 +60,143 @@ class StageContext:
     """Everything before it has succeeded and nothing holds it back."""
     stop: bool
     """Suspended, or another stage has failed."""
-    startup_deadline: float
+    limits: Limits
     gpu_resource: str
+    heartbeat: datetime | None = None
+    stall_known: bool = False
+    """The status tells of a stall already."""
+    held: Waiting | None = None
+    """What must end before its next Job may be created."""
 
 
 def step_stage(before: StageStatus, context: StageContext, observed: Observed, now: datetime) -> StageStep:
     """The stage's next step."""
     if before.state in TERMINAL:
         return StageStep(before)
-    jobs = jobs_of_stage(observed.jobs, context.run, context.stage)
-    newest = jobs[-1] if jobs else None
-    if newest is None or attempt_of(newest) + 1 < before.attempts:
-        return _without_job(before, context, observed, lingering=newest)
-    known = before.model_copy(
-        update={"attempts": attempt_of(newest) + 1, "job": name_of(newest)}
-    )  # adopts a Job whose creation was never written down
-    attempt = read_attempt(newest, observed.pods)
-    spent = before.gpu_seconds + gpu_seconds(newest, observed.pods, context.gpu_resource, now)
-    if attempt.state in (AttemptState.SUCCEEDED, AttemptState.FAILED):
-        return _ended(known, attempt, name_of(newest), spent, observed)
-    if context.stop or attempt.state is AttemptState.STOPPING:
-        return _stopping(known, context.stop, spent)
-    return _alive(known, newest, attempt, spent, context, now)
+    return _Look(before, context, observed, now).step()
 
 
-def _without_job(
-    before: StageStatus, context: StageContext, observed: Observed, lingering: Document | None
-) -> StageStep:
-    seen_gone = before.job is None or before.job in observed.verified
-    if context.stop:
-        if not before.attempts or before.state is StageState.SUSPENDED:
-            return StageStep(before)
-        return (
-            StageStep(_as(before, StageState.SUSPENDED))
-            if seen_gone
-            else StageStep(before, verify=before.job)
+class _Look:
+    """One look at a stage that has not ended: its newest Job, and the pods of all its Jobs."""
+
+    def __init__(self, before: StageStatus, context: StageContext, observed: Observed, now: datetime) -> None:
+        self.context, self.limits, self.observed, self.now = context, context.limits, observed, now
+        self.pods = pods_of_stage(observed.pods, context.run, context.stage)
+        self.was_running = before.state is StageState.RUNNING
+        self.known = self._count(before)
+
+    def step(self) -> StageStep:
+        jobs = jobs_of_stage(self.observed.jobs, self.context.run, self.context.stage)
+        newest = jobs[-1] if jobs else None
+        if newest is None or attempt_of(newest) + 1 < self.known.attempts:
+            return self._without_job(lingering=newest is not None and not is_finished(newest))
+        name = name_of(newest)
+        # Adopted, should its creation never have been written down.
+        self.known = self.known.model_copy(update={"attempts": attempt_of(newest) + 1, "job": name})
+        attempt = read_attempt(newest, self.observed.pods, self.now)
+        if attempt.state in (AttemptState.SUCCEEDED, AttemptState.FAILED):
+            return self._ended(attempt, name)
+        if self.context.stop or attempt.state is AttemptState.STOPPING:
+            return self._stopping()
+        if attempt.state is AttemptState.RUNNING:
+            return self._running(attempt, name)
+        assert attempt.waiting is not None, "an attempt that does not run waits for something"
+        return self._waiting(attempt, attempt.waiting, newest)
+
+    def _without_job(self, *, lingering: bool) -> StageStep:
+        job = self.known.job
+        seen_gone = job is None or job in self.observed.verified
+        if self.context.stop:
+            if not self.known.attempts or self.known.state is StageState.SUSPENDED:
+                return StageStep(self.known)
+            suspended = StageStep(_as(self._closed(), StageState.SUSPENDED))
+            return suspended if seen_gone else StageStep(self.known, verify=job)
+        if not self.context.turn or lingering:
+            return StageStep(self.known)
+        hold = REPLACED if any(not is_over(pod) for pod in self.pods) else self.context.held
+        if hold and (seen_gone or not self.was_running):
+            return StageStep(_as(self._closed(), StageState.PENDING), waiting=hold)
+        return self._next_attempt() if seen_gone else StageStep(self.known, verify=job)
+
+    def _next_attempt(self) -> StageStep:
+        number = self.known.attempts
+        job = names.job_name(self.context.project, self.context.run, self.context.stage, number)
+        refusal = self.observed.refused.get(job)
+        if refusal is None:
+            status = _as(self._closed(), StageState.PENDING, attempts=number + 1, job=job)
+            return StageStep(status, create=number, keep=job, waiting=IS_STARTING)
+        if refusal.permanent:
+            return StageStep(self._failed("JobRefused", refusal.message))
+        waiting = Waiting(QUOTA, refusal.message)
+        return StageStep(self.known, waiting=waiting, requeue_after=REFUSED_RETRY_SECONDS)
+
+    def _ended(self, attempt: Attempt, job: str) -> StageStep:
+        """A last word is taken from the API server itself: its Job, with the pods that explain it."""
+        if job not in self.observed.verified:
+            return StageStep(self.known, keep=job, verify=job)
+        status = _as(
+            self.known,
+            StageState.SUCCEEDED if attempt.state is AttemptState.SUCCEEDED else StageState.FAILED,
+            started_at=self.known.started_at or attempt.started_at,
+            finished_at=attempt.finished_at,
+            reason=attempt.reason[:64] or None,
+            message=attempt.message[:2048] or None,
         )
-    if not context.turn or (lingering is not None and not is_finished(lingering)):
-        return StageStep(before)
-    if not seen_gone:
-        return StageStep(before, verify=before.job)
-    number = before.attempts
-    job = names.job_name(context.project, context.run, context.stage, number)
-    refusal = observed.refused.get(job)
-    if refusal is None:
-        status = _as(before, StageState.PENDING, attempts=number + 1, job=job)
-        return StageStep(status, create=number, keep=job, waiting=Waiting("Starting", STARTING))
-    if refusal.permanent:
-        failed = _as(before, StageState.FAILED, reason="JobRefused", message=refusal.message[:2048])
-        return StageStep(failed)
-    return StageStep(before, waiting=Waiting("Quota", refusal.message), requeue_after=REFUSED_RETRY_SECONDS)
+        return StageStep(status, keep=job)
 
+    def _stopping(self) -> StageStep:
+        """Its Job goes, on our account or on somebody else's; the time it used is counted once."""
+        state = StageState.SUSPENDED if self.context.stop else StageState.PENDING
+        return StageStep(_as(self._closed(), state), waiting=None if self.context.stop else REPLACED)
 
-def _ended(known: StageStatus, attempt: Attempt, job: str, spent: float, observed: Observed) -> StageStep:
-    """A last word is taken from the API server itself: its Job, with the pods that explain it."""
-    if job not in observed.verified:
-        return StageStep(known, keep=job, verify=job)
-    succeeded = attempt.state is AttemptState.SUCCEEDED
-    status = _as(
-        known,
-        StageState.SUCCEEDED if succeeded else StageState.FAILED,
-        started_at=known.started_at or attempt.started_at,
-        finished_at=attempt.finished_at,
-        reason=attempt.reason[:64] or None,
-        message=attempt.message[:2048] or None,
-        gpu_seconds=spent,
-    )
-    return StageStep(status, keep=job)
+    def _running(self, attempt: Attempt, job: str) -> StageStep:
+        started = self.known.started_at or attempt.started_at or self.now
+        status = _as(self.known, StageState.RUNNING, started_at=started)
+        stage, seconds = self.context.stage, self.limits.stall_seconds
+        silence = listen(stage, self.context.heartbeat, attempt.running_since, seconds, self.now)
+        if silence is None or silence.left > 0:
+            return StageStep(status, keep=job, requeue_after=silence.left if silence else None)
+        restart = self.limits.on_stall is OnStall.RESTART
+        sure = self.observed.project_verified and (not restart or job in self.observed.verified)
+        if not sure and (restart or not self.context.stall_known):
+            # A watch that has gone blind must not make a training look dead.
+            return StageStep(status, keep=job, verify=job if restart else None, verify_project=True)
+        if restart:
+            return self._restart()
+        return StageStep(status, keep=job, stall=tell_stall(stage, silence, seconds, job))
 
+    def _restart(self) -> StageStep:
+        """The Job is deleted, as on suspend, and the next attempt follows."""
+        restarts = self.known.restarts
+        if restarts < self.limits.retries:
+            status = _as(self._closed(), StageState.PENDING, restarts=restarts + 1)
+            return StageStep(status, waiting=REPLACED)
+        message = tell_given_up(self.context.stage, self.limits.stall_seconds, restarts)
+        return StageStep(self._failed(STALLED, message))
 
-def _stopping(known: StageStatus, stop: bool, spent: float) -> StageStep:
-    """Its Job goes, on our account (stop) or on somebody else's; the time it used is counted once."""
-    state = StageState.SUSPENDED if stop else StageState.PENDING
-    counted = spent if known.state is StageState.RUNNING else known.gpu_seconds
-    return StageStep(
-        _as(known, state, gpu_seconds=counted),
-        waiting=None if stop else Waiting("Starting", "its Job was deleted; another follows when it is gone"),
-    )
+    def _waiting(self, attempt: Attempt, waiting: Waiting, job: Document) -> StageStep:
+        if waiting.hopeless:
+            return StageStep(self._failed(waiting.reason, waiting.message))
+        waits = StageStep(self.known, keep=name_of(job), waiting=waiting, requeue_after=waiting.look_again)
+        if self.was_running or attempt.started_at or waiting.reason == QUOTA:
+            return waits  # between two tries, or in a queue of any length
+        deadline = self.limits.startup_deadline_seconds
+        since = begun_at(job) or self.now
+        left = (since + timedelta(seconds=deadline) - self.now).total_seconds()
+        if left > 0:
+            return replace(waits, requeue_after=min(left, waiting.look_again or left))
+        return StageStep(self._failed(waiting.reason, f"no pod started in {deadline} s: {waiting.message}"))
 
+    def _failed(self, reason: str, message: str) -> StageStatus:
+        failed = {"reason": reason, "message": message[:2048], "finished_at": self.now}
+        return _as(self._closed(), StageState.FAILED, **failed)
 
-def _alive(
-    known: StageStatus, job: Document, attempt: Attempt, spent: float, context: StageContext, now: datetime
-) -> StageStep:
-    name = name_of(job)
-    if attempt.state is AttemptState.RUNNING:
-        started = known.started_at or attempt.started_at or now
-        return StageStep(_as(known, StageState.RUNNING, started_at=started), keep=name)
-    waiting = Waiting(attempt.reason, attempt.message)
-    if known.state is StageState.RUNNING or attempt.started_at or attempt.reason == "Quota":
-        return StageStep(known, keep=name, waiting=waiting)  # between two tries, or in a queue of any length
-    created = parse_time(job["metadata"].get("creationTimestamp")) or now
-    left = (created + timedelta(seconds=context.startup_deadline) - now).total_seconds()
-    hopeless = attempt.message.split(":")[0] in HOPELESS_IMAGE_REASONS
-    if left > 0 and not hopeless:
-        return StageStep(known, keep=name, waiting=waiting, requeue_after=left)
-    message = (
-        attempt.message
-        if hopeless
-        else f"no pod started in {context.startup_deadline:.0f} s: {attempt.message}"
-    )
-    status = _as(known, StageState.FAILED, reason=attempt.reason, message=message[:2048], finished_at=now)
-    return StageStep(status.model_copy(update={"gpu_seconds": spent}))
+    def _closed(self) -> StageStatus:
+        """With its GPU time up to now, if it was running until now."""
+        return self._count(self.known, stopped=self.was_running)
+
+    def _count(self, status: StageStatus, *, stopped: bool = False) -> StageStatus:
+        return count_gpu_seconds(status, self.pods, self.context.gpu_resource, self.now, stopped=stopped)
 
 
 def _as(status: StageStatus, state: StageState, **fields: object) -> StageStatus:
@@ -176,7 +206,7 @@ def _as(status: StageStatus, state: StageState, **fields: object) -> StageStatus
 
 def stopped_with_run(step: StageStep, culprit: Stage) -> StageStep:
     """The step of a stage that another stage's failure has ended."""
-    if step.status.state in TERMINAL or not step.status.attempts:
+    if step.status.state in TERMINAL or not step.status.attempts or step.verify:
         return replace(step, create=None)
     status = _as(
         step.status, StageState.FAILED, reason="Stopped", message=f"stopped because {culprit} failed"

@@ -10,7 +10,7 @@ from ocr_contract.names import run_hash
 from ocr_contract.spec import OcrProjectSpec
 from ocr_operator.decision import Refusal
 from ocr_operator.plan import tracks
-from operator_play import Play
+from operator_play import Play, make_pod
 
 R1 = run_hash("r1", 0)
 TRAIN = ("prepare", "detection", "recognition", "package")
@@ -348,6 +348,7 @@ def test_a_refused_job_fails_the_run_for_good_and_a_quota_only_for_now() -> None
 
 def test_a_pod_that_never_starts_fails_the_run_at_its_deadline() -> None:
     play = started(limits={"startupDeadlineSeconds": 60})
+    play.pods[play.live("prepare")] = make_pod(play.jobs[play.live("prepare")], play.now, phase="Pending")
     assert play.step(30).requeue_after == 30
     decision = play.step(30)
     assert decision.deletes == (f"p-{R1}-prepare-0",)
