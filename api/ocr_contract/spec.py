@@ -120,14 +120,18 @@ class OnStall(StrEnum):
     RESTART = "Restart"
 
 
+YEAR = 365 * 24 * 3600
+"""The longest limit: Kubernetes counts an activeDeadlineSeconds above 292 years as one that is over."""
+
+
 class Limits(SpecModel):
     retries: int = Field(default=3, ge=0, le=100)
-    startup_deadline_seconds: int = Field(default=1800, ge=1)
-    active_deadline_seconds: int | None = Field(default=None, ge=1)
-    stall_seconds: int = Field(default=900, ge=1)
+    startup_deadline_seconds: int = Field(default=1800, ge=1, le=YEAR)
+    active_deadline_seconds: int | None = Field(default=None, ge=1, le=YEAR)
+    stall_seconds: int = Field(default=900, ge=1, le=YEAR)
     on_stall: OnStall = OnStall.REPORT
     """What a stall leads to beside the condition: Restart makes another attempt, up to `retries` times."""
-    node_lost_seconds: int = Field(default=600, ge=30)
+    node_lost_seconds: int = Field(default=600, ge=30, le=YEAR)
     """So long after its grace period a pod on a silent node is deleted by force."""
 
 
