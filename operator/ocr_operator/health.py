@@ -1,23 +1,33 @@
-"""/healthz and /readyz for the kubelet: that the event loop turns, and that the watches have started."""
+"""/healthz and /readyz for the kubelet: whether a restart would help, and whether this replica is of use.
 
-from collections.abc import Callable
+Liveness fails where the operator went blind (`sight.py`). It does not fail for an API server that is merely
+down: a restart would change nothing. Readiness tells of that, and of first lists that have not come back.
+A standby is ready, so that a rollout goes on.
+"""
+
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
+Problem = Callable[[], str | None]
 
-def build_health_app(is_ready: Callable[[], bool]) -> web.Application:
-    """The two endpoints; `is_ready` is asked at each request."""
+
+def build_health_app(
+    sickness: Problem, unreadiness: Problem, role: Callable[[], str], pages: Iterable[web.RouteDef] = ()
+) -> web.Application:
+    """The two endpoints, and other pages; what is wrong, if anything, is asked at each request."""
+
+    def answer(problem: str | None, well: str) -> web.Response:
+        return web.Response(status=503 if problem else 200, text=f"{problem or well}\n")
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return answer(sickness(), "ok")
 
     async def readyz(_: web.Request) -> web.Response:
-        if is_ready():
-            return web.Response(text="ready\n")
-        return web.Response(status=503, text="not ready: the watches have not started\n")
+        return answer(unreadiness(), role())
 
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), *pages])
     return app
 
 

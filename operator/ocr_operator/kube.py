@@ -18,7 +18,10 @@ from ocr_contract.resource import API_VERSION, GROUP, KIND, OPERATOR_FIELD_MANAG
 from ocr_operator.documents import Document
 from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
 
-REQUEST_SECONDS = 30.0
+REQUEST_SECONDS = 10.0
+"""A connection may be open and dead, and a worker waits for it."""
+LIST_SECONDS = 30.0
+PODS = "/api/v1/namespaces/{namespace}/pods"
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 PROJECTS = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
@@ -79,16 +82,53 @@ class Kube:
     async def read_job(self, namespace: str, name: str) -> Document:
         return await self._call("GET", f"{JOBS.format(namespace=namespace)}/{name}")
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """In the foreground: the Job is there until its pods are gone."""
+    async def delete_job(self, namespace: str, name: str, uid: str) -> Document | None:
+        """In the foreground: the Job is there until its pods are gone; None: it is gone already."""
         options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
-        await self._call("DELETE", f"{JOBS.format(namespace=namespace)}/{name}", body=options)
+        answer = await self._call("DELETE", f"{JOBS.format(namespace=namespace)}/{name}", body=options)
+        return answer if answer.get("kind") == "Job" else None
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> Document | None:
+        """By force, without the node's word; None: it is gone, else a finalizer holds it."""
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
+        answer = await self._call("DELETE", f"{PODS.format(namespace=namespace)}/{name}", body=options)
+        held = answer.get("kind") == "Pod" and answer["metadata"].get("finalizers")
+        return answer if held else None
+
+    async def fail_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Say for a silent node that the pod has ended, and that this was nobody's failure.
+
+        Kubernetes' own pod garbage collector does so when it deletes by force: a Job that replaces failed
+        pods only would hold on to this one otherwise.
+        """
+        disruption = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByOcrOperator",
+            "message": "the node did not end the pod in time",
+        }
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "uid": uid},
+            "status": {"phase": "Failed", "conditions": [disruption]},
+        }
+        await self._call(
+            "PATCH",
+            f"{PODS.format(namespace=namespace)}/{name}/status",
+            query={"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"},
+            body=body,
+            content="application/apply-patch+yaml",
+        )
+
+    async def read_project(self, namespace: str, name: str) -> Document:
+        return await self._call("GET", f"{PROJECTS.format(namespace=namespace)}/{name}")
 
     async def list_jobs(self, namespace: str, selector: str) -> Listing:
         return await self._list(JOBS.format(namespace=namespace), selector, "batch/v1", "Job")
 
     async def list_pods(self, namespace: str, selector: str) -> Listing:
-        return await self._list(f"/api/v1/namespaces/{namespace}/pods", selector, "v1", "Pod")
+        return await self._list(PODS.format(namespace=namespace), selector, "v1", "Pod")
 
     async def list_projects(self, namespace: str) -> Listing:
         return await self._list(PROJECTS.format(namespace=namespace), "", API_VERSION, KIND)
@@ -125,7 +165,7 @@ class Kube:
 
     async def _list(self, path: str, selector: str, api_version: str, kind: str) -> Listing:
         query = {"labelSelector": selector} if selector else {}
-        answer = await self._call("GET", path, query=query)
+        answer = await self._call("GET", path, query=query, seconds=LIST_SECONDS)
         items = tuple({"apiVersion": api_version, "kind": kind, **item} for item in answer["items"])
         if items:  # a watch shows versions in their order, a list does not
             self._tell(
@@ -145,6 +185,7 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
+        seconds: float = REQUEST_SECONDS,
     ) -> dict[str, Any]:
         if method != "GET" and not self._may_write():
             raise ApiError(0, "this replica does not lead any more, so nothing was written")
@@ -157,7 +198,7 @@ class Kube:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
+            response = await self._api.call_api(*request, _request_timeout=seconds)
             await response.read()
         except ApiException as error:
             raise _translated(error.status or 0, error.body or error.reason) from error

@@ -5,6 +5,7 @@ are compared with what is remembered, ghosts are forgotten, and every project is
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -18,18 +19,25 @@ from ocr_operator.work_queue import WorkQueue
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 600.0
+SETTLE_SECONDS = 2.0
+"""Watches that were cut off together list again one after another: one look after the last is enough."""
 
 
 async def resync_forever(
-    store: Store, queue: WorkQueue[Key], kube: Kube, namespace: str, every: float = EVERY_SECONDS
+    store: Store, queue: WorkQueue[Key], kube: Kube, namespace: str, wanted: asyncio.Event
 ) -> None:
-    """Until cancelled; the first look is the watches' own."""
+    """Now and then, and soon after it was `wanted`, until cancelled."""
     while True:
-        await asyncio.sleep(every)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVERY_SECONDS):
+                await wanted.wait()
+        await asyncio.sleep(SETTLE_SECONDS)
+        wanted.clear()
         try:
             await resync(store, queue, kube, namespace)
         except ApiError as error:
-            log.warning("Resync failed, again in %.0f s: %s", every, error)
+            log.warning("Resync failed, again in %.0f s: %s", SETTLE_SECONDS, error)
+            wanted.set()
 
 
 async def resync(store: Store, queue: WorkQueue[Key], kube: Kube, namespace: str) -> None:

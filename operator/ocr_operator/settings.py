@@ -37,7 +37,7 @@ class Settings:
     blind_seconds: float = 60.0
     """How long what was written may take to come back through a watch."""
     watch_silence_seconds: float = 70.0
-    """How long a watch may be silent before it is opened again: the API server sends a bookmark each minute."""
+    """How long a watch may be silent before it is opened again: bookmarks come each minute."""
     status_report_url: str | None = None
     """Where the platform wants to be told what `/status` would answer."""
     status_report_secrets: tuple[bytes, ...] = field(default=(), repr=False)

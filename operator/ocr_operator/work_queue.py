@@ -29,6 +29,9 @@ class WorkQueue(Generic[Key]):
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._wakeup = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -72,26 +75,34 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """The next key; `done` must follow."""
-        while not self._ready:
+        while self._closed or not self._ready:
             self._wakeup.clear()
             await self._wakeup.wait()
         key = self._ready.popleft()
         del self._waiting[key]
         self._in_work.add(key)
+        self._idle.clear()
         return key
 
     def done(self, key: Key) -> None:
         """The key is out of work; hand it out again if it was added meanwhile."""
         self._in_work.discard(key)
+        if not self._in_work:
+            self._idle.set()
         if key in self._waiting:
             self._ready.append(key)
             self._wakeup.set()
 
     def close(self) -> None:
-        """Cancel what is due later."""
+        """Hand out nothing more, and cancel what is due later."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    async def idle(self) -> None:
+        """Return when no key is in work."""
+        await self._idle.wait()
 
     def _expire(self, key: Key) -> None:
         del self._timers[key]

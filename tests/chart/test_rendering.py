@@ -20,6 +20,7 @@ GOOD = {
         "image.trainer.tag=v2",
         "imagePullSecrets[0].name=pull",
     ],
+    "several operators": ["operator.replicas=2"],
     "several facades": ["api.replicas=3", "api.service.port=8080", "logFormat=json"],
     "other accelerators": ["gpu.resourceName=amd.com/gpu", "crds.install=false"],
 }
@@ -43,6 +44,8 @@ BAD = [
     "api.resources.limit.memory=1Gi",
     "operator.resources.limits.memory=lots",
     "crds.install=maybe",
+    "operator.replicas=-1",
+    "operator.replicas=two",
     "replicas=2",
 ]
 

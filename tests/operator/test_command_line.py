@@ -36,6 +36,13 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ({"OCR_TRAINER_IMAGE_PULL_POLICY": "Sometimes"}, "must be one of Always, IfNotPresent, Never"),
         ({"OCR_HEALTH_PORT": "http"}, "OCR_HEALTH_PORT is 'http': it must be a port number"),
         ({"OCR_HEALTH_PORT": "70000"}, "it must be a port number"),
+        ({"OCR_LEASE_SECONDS": "1.5"}, "OCR_LEASE_SECONDS is '1.5': it must be a whole number of seconds"),
+        ({"OCR_LEASE_SECONDS": "10"}, "OCR_LEASE_SECONDS (10) must each be less than the next"),
+        (
+            {"OCR_BLIND_SECONDS": "soon"},
+            "OCR_BLIND_SECONDS is 'soon': it must be a number of seconds above 0",
+        ),
+        ({"OCR_WATCH_SILENCE_SECONDS": "0"}, "OCR_WATCH_SILENCE_SECONDS is '0'"),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, str], message: str) -> None:
