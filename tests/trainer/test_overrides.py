@@ -107,7 +107,7 @@ def test_a_key_like_no_other_is_told_what_there_is() -> None:
         ("optim_wrapper.optimizer.weight_decay", [1], r"must be a number, not the list \[1\]"),
         ("param_scheduler", 3, "must be .*a list.*, not 3"),
         ("model.neck", 3, "must be a dictionary .*, not 3"),
-        ("train_dataloader.dataset.pipeline.2.long_side", [300], r"must hold 2 values, like \[700, 1150\]"),
+        ("train_dataloader.dataset.pipeline.2.long_side", [300], r"must hold 2 values, like \[930, 1530\]"),
         ("train_dataloader.dataset.pipeline.2.long_side", [300, "x"], "must hold numbers"),
         ("model.neck.in_channels", ["a", "b", "c", "d"], "must hold numbers"),
         ("amp", "bf16", "'amp' must be auto or off, not 'bf16'"),

@@ -17,7 +17,7 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
-MARGIN = 0.35
+MARGIN = 0.6
 """Stored around a line, in its heights, where the picture has it."""
 TALLEST = 96
 """Pixels: a taller line is stored smaller, no recogniser looks at more."""

@@ -26,8 +26,10 @@ from ocr_trainer.training.synthetic import SyntheticLines
 
 _STRETCH = (0.9, 1.15)
 """A line's width in training varies by this."""
-_PADDING = (-0.8, 1.6)
-"""Of `pad_x` and `pad_y`, on each side, in training: found boxes are .78 to 1.10 as high as true ones."""
+_PADDING, _LOOSE = (-0.8, 1.6), (0.0, 6.0)
+"""Of `pad_x` and `pad_y`, on each side, in training: found boxes are .78 to 1.10 as high as true ones, but
+around single digits half as high again."""
+_LOOSE_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class LineDataset(Dataset[dict[str, Any]]):  # type: ignore[misc]
             rng = np.random.default_rng(key.seed)
             if self._synthetic and rng.random() < self._synthetic_share:
                 text, crop = self._synthetic.draw(text, crop, rng)
-            left, top, right, bottom = rng.uniform(*_PADDING, 4).tolist()
+            padding = _LOOSE if rng.random() < _LOOSE_SHARE else _PADDING
+            left, top, right, bottom = rng.uniform(*padding, 4).tolist()
             line = vary(self._shape.cut(crop, (left, top, right, bottom)), rng)
         else:
             line = self._shape.cut(crop)
