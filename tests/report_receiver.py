@@ -57,7 +57,10 @@ class Receiver:
     @property
     def once(self) -> list[Received]:
         """What was accepted, as a receiver keeps it that drops what it has seen."""
-        return list({received.id: received for received in reversed(self.accepted)}.values())[::-1]
+        first: dict[str, Received] = {}
+        for received in self.accepted:
+            first.setdefault(received.id, received)
+        return list(first.values())
 
     def words(self, key: str = "status") -> list[Any]:
         return [received.json[key] for received in self.accepted]

@@ -22,6 +22,11 @@ GOOD = {
     ],
     "several operators": ["operator.replicas=2"],
     "several facades": ["api.replicas=3", "api.service.port=8080", "logFormat=json"],
+    "told elsewhere": [
+        "statusReport.url=https://platform.example/told?a=b",
+        "statusReport.secretName=told",
+        "cloudEvents.url=http://broker-ingress.knative/ns/default",
+    ],
     "other accelerators": ["gpu.resourceName=amd.com/gpu", "crds.install=false"],
 }
 
@@ -38,6 +43,11 @@ BAD = [
     "imagePullSecrets[0]=pull",
     "gpu.resourceName=gpu",
     "logFormat=xml",
+    "statusReport.url=platform.example/told",
+    "statusReport.url=https://user:word@platform.example/",
+    "statusReport.secretName=No Name",
+    "statusReport.secret=whsec_AAAA",
+    "cloudEvents.url=amqp://broker",
     "api.replicas=-1",
     "api.replicas=many",
     "api.service.port=0",
@@ -79,6 +89,28 @@ def test_two_sources_for_the_volume_are_refused(offline: Any) -> None:
     values = settings(["storage.hostPath=/srv", "storage.existingClaim=data"])
     said = offline.helm("template", "ocr", str(CHART), *values, fails=True)
     assert "storage.existingClaim and storage.hostPath exclude each other" in said
+
+
+def test_unsigned_status_reports_are_refused(offline: Any) -> None:
+    said = offline.helm(
+        "template", "ocr", str(CHART), "--set", "statusReport.url=https://platform.example", fails=True
+    )
+    assert "statusReport.secretName is not set: status reports are signed" in said
+
+
+def test_the_operator_is_told_whom_to_tell_and_reads_the_secret_from_a_file(offline: Any) -> None:
+    documents = render(offline, "statusReport.url=https://platform.example", "statusReport.secretName=told")
+    (operator,) = (pod for pod in pods(documents) if "operator" in pod["containers"][0]["image"])
+    (container,) = operator["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    (volume,) = (v for v in operator["volumes"] if v["name"] == "status-report")
+    assert volume["secret"]["secretName"] == "told" and mounts["status-report"]["readOnly"]
+    file = f"{mounts['status-report']['mountPath']}/{volume['secret']['items'][0]['path']}"
+    assert environment["OCR_STATUS_REPORT_URL"] == "https://platform.example"
+    assert environment["OCR_STATUS_REPORT_SECRET_FILE"] == file
+    assert "OCR_CLOUDEVENTS_URL" not in environment
+    assert "status-report" not in json.dumps(render(offline)), "nothing is mounted that is not asked for"
 
 
 def test_every_value_is_documented_and_in_the_schema() -> None:
