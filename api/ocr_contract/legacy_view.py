@@ -14,6 +14,7 @@ from ocr_contract.status import DatasetReport, DetectionReport, RecognitionRepor
 
 _WORDS: Final = {word.name: word for word in Word if word not in (Word.SUCCEEDED, Word.FAILED)}
 """What a trainer may say: the Job alone decides how a run ends."""
+_ENDS: Final = {RunState.SUCCEEDED: Word.SUCCEEDED, RunState.FAILED: Word.FAILED}
 R = TypeVar("R", DatasetReport, DetectionReport, RecognitionReport)
 
 _FIGURES: Final = (
@@ -55,7 +56,7 @@ def train_status(project: Project) -> TrainStatus:
     detection = _of_run(trainer.detection, run) or DetectionReport()
     recognition = _of_run(trainer.recognition, run) or RecognitionReport()
     return TrainStatus(
-        status=_train_word(project.train_state, detection, recognition),
+        status=train_word(project),
         det_totalEpoch=detection.total_epochs or project.epochs("detection"),
         TotalTrainDetImageList=detection.total_images or dataset.train_images,
         TotalTrainRecImageList=recognition.total_images or dataset.train_words,
@@ -78,9 +79,24 @@ def test_status(project: Project) -> TestStatus:
     report = project.status.trainer.test
     if report is None or report.run != test_hash(project.test_id or "", project.test_revision):
         report = TestReport()
-    ends = {RunState.SUCCEEDED: Word.SUCCEEDED, RunState.FAILED: Word.FAILED}
-    word = ends.get(project.test_state or RunState.ACTIVE, Word.RECOGNISER_VALIDATING)
-    return TestStatus(status=word.value, testImage=report.images_done, totalTestImage=report.total_images)
+    word = test_word(project)
+    return TestStatus(status=word, testImage=report.images_done, totalTestImage=report.total_images)
+
+
+def train_word(project: Project) -> str:
+    """The status word alone of the run that spec asks for."""
+    if project.train_state in _ENDS:
+        return _ENDS[project.train_state].value
+    run = run_hash(project.train_id or "", project.revision)
+    for report in (project.status.trainer.recognition, project.status.trainer.detection):
+        if report is not None and report.run == run and report.state in _WORDS:
+            return _WORDS[report.state].value
+    return Word.DETECTOR_TRAINING.value
+
+
+def test_word(project: Project) -> str:
+    """The status word alone of the test that spec asks for."""
+    return _ENDS.get(project.test_state or RunState.ACTIVE, Word.RECOGNISER_VALIDATING).value
 
 
 class Epoch(NamedTuple):
@@ -98,14 +114,3 @@ def current_epoch(status: TrainStatus) -> Epoch:
 
 def _of_run(report: R | None, run: str) -> R | None:
     return report if report is not None and report.run == run else None
-
-
-def _train_word(state: RunState | None, detection: DetectionReport, recognition: RecognitionReport) -> str:
-    if state == RunState.SUCCEEDED:
-        return Word.SUCCEEDED.value
-    if state == RunState.FAILED:
-        return Word.FAILED.value
-    for name in (recognition.state, detection.state):
-        if name in _WORDS:
-            return _WORDS[name].value
-    return Word.DETECTOR_TRAINING.value

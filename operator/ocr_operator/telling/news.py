@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocr_contract import legacy_view
-from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
 from ocr_contract.names import run_hash, test_hash
 from ocr_contract.project import Project, RunState, from_object
 from ocr_contract.status import RunStatus, TestReport, TestRunStatus, TrainingReport
@@ -67,47 +66,50 @@ class _Line:
     run: str
     happening: Happening
     occurred: datetime
+    word: str
     epochs: tuple[int, ...]
     """Epochs finished by each model."""
-    answer: TrainStatusAnswer | TestStatusAnswer
 
 
 def _is_news(known: _Line | None, line: _Line, now: datetime) -> bool:
     if known is None:
         return line.happening is Happening.PROGRESSED or line.occurred >= now - TOLD_AGAIN
     finished = any(epoch > old for epoch, old in zip(line.epochs, known.epochs, strict=True))
-    return line.answer.status != known.answer.status or finished
+    return line.word != known.word or finished
 
 
 def _lines(document: Document) -> Iterator[_Line]:
     uid, project = document["metadata"]["uid"], from_object(document)
-    trainer = project.status.trainer
     if project.train_id is not None:
-        run = run_hash(project.train_id, project.revision)
-        models = tuple(r if r and r.run == run else None for r in (trainer.detection, trainer.recognition))
-        yield _Line(
-            key=(uid, "train", run),
-            run=project.train_id,
-            happening=_happening(project.train_state),
-            occurred=_occurred(project, project.train_state, project.run, models),
-            epochs=tuple(_finished_epochs(report) for report in models),
-            answer=legacy_view.train_answer(project),
-        )
+        yield _train_line(uid, project, project.train_id)
     if project.test_id is not None:
-        run = test_hash(project.test_id, project.test_revision)
-        yield _Line(
-            key=(uid, "test", run),
-            run=project.test_id,
-            happening=_happening(project.test_state),
-            occurred=_occurred(
-                project,
-                project.test_state,
-                project.test_run,
-                [trainer.test if trainer.test and trainer.test.run == run else None],
-            ),
-            epochs=(),
-            answer=legacy_view.test_answer(project),
-        )
+        yield _test_line(uid, project, project.test_id)
+
+
+def _train_line(uid: str, project: Project, run: str) -> _Line:
+    trainer, key = project.status.trainer, run_hash(run, project.revision)
+    models = tuple(r if r and r.run == key else None for r in (trainer.detection, trainer.recognition))
+    return _Line(
+        key=(uid, "train", key),
+        run=run,
+        happening=_happening(project.train_state),
+        occurred=_occurred(project, project.train_state, project.run, models),
+        word=legacy_view.train_word(project),
+        epochs=tuple(_finished_epochs(report) for report in models),
+    )
+
+
+def _test_line(uid: str, project: Project, run: str) -> _Line:
+    report, key = project.status.trainer.test, test_hash(run, project.test_revision)
+    reports = [report] if report and report.run == key else []
+    return _Line(
+        key=(uid, "test", key),
+        run=run,
+        happening=_happening(project.test_state),
+        occurred=_occurred(project, project.test_state, project.test_run, reports),
+        word=legacy_view.test_word(project),
+        epochs=(),
+    )
 
 
 def _happening(state: RunState | None) -> Happening:
@@ -139,7 +141,8 @@ def _occurred(
 
 
 def _report(document: Document, line: _Line) -> Report:
-    body = line.answer.model_dump_json().encode()
+    answer = legacy_view.train_answer if line.key[1] == "train" else legacy_view.test_answer
+    body = answer(from_object(document)).model_dump_json().encode()
     identity = json.dumps([*line.key, line.occurred.isoformat()]).encode() + body
     status = document.get("status") or {}
     return Report(
