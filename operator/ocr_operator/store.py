@@ -4,15 +4,20 @@ A watch may be behind what an own write has already answered; versions are compa
 never hides a newer object. Since Kubernetes 1.35 resource versions are numbers that may be compared.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ocr_contract.resource import LABEL_PROJECT
 from ocr_operator.documents import Document, labels_of, name_of, owner_uid
 
 Key = tuple[str, str]
 """Namespace and name of an OcrProject."""
+
+LONGEST_SHARED = 24
+"""Characters: words, numbers and timestamps recur; names and uids are longer."""
 
 
 @dataclass
@@ -123,6 +128,35 @@ def _age(project: Document) -> tuple[str, str]:
 
 
 def without_noise(document: Document) -> Document:
-    """The object without what only its field managers need; a third of the memory of a thousand projects."""
+    """What is ever asked of the object, in a quarter of the memory: thousands are remembered.
+
+    Left out are what field managers need and what a Job and its pod only tell the kubelet. Parsing makes
+    new strings of the same field names in each document, so that they take more room than the values.
+    """
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
-    return {**document, "metadata": metadata}
+    slim = {**document, "metadata": metadata}
+    if document.get("kind") == "Job":
+        slim["spec"] = {key: value for key, value in document["spec"].items() if key != "template"}
+    elif document.get("kind") == "Pod":
+        slim["spec"] = _asked_of_a_pod(document["spec"])
+    found: Document = _sharing_strings(slim)
+    return found
+
+
+def _asked_of_a_pod(spec: Document) -> dict[str, Any]:
+    containers = [
+        {key: container[key] for key in ("name", "resources") if key in container}
+        for container in spec["containers"]
+    ]
+    return {"containers": containers} | {key: spec[key] for key in ("nodeName",) if key in spec}
+
+
+def _sharing_strings(value: Any) -> Any:
+    """The same JSON value, in which what is likely to be in other documents, too, is there once for all."""
+    if isinstance(value, dict):
+        return {sys.intern(key): _sharing_strings(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_sharing_strings(part) for part in value]
+    if isinstance(value, str) and len(value) <= LONGEST_SHARED:
+        return sys.intern(value)
+    return value

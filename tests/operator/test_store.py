@@ -1,9 +1,11 @@
 """What the operator believes when news comes late, twice or not at all."""
 
+import json
 from typing import Any
 
 from ocr_contract.resource import LABEL_PROJECT
 from ocr_operator.store import Store, without_noise
+from operator_play import Play
 
 
 def project(name: str, uid: str = "u", version: int = 1, created: int = 0, **spec: Any) -> dict[str, Any]:
@@ -80,8 +82,22 @@ def test_a_name_is_the_default_project_id() -> None:
     assert store.older_claimant(project("x", "u2", created=2, projectID="r")) == "r"
 
 
-def test_managed_fields_are_not_kept() -> None:
-    document = project("p")
-    document["metadata"]["managedFields"] = [{}]
-    assert "managedFields" not in without_noise(document)["metadata"]
-    assert "managedFields" in document["metadata"]
+def test_what_nobody_asks_for_is_not_kept() -> None:
+    play = Play(train={"id": "r1"})
+    play.settle()
+    play.run("prepare")
+    (job,), (pod,) = play.jobs.values(), play.pods.values()
+    job["metadata"]["managedFields"] = [{}]
+    kept_job, kept_pod = without_noise(job), without_noise(pod)
+    assert "managedFields" not in kept_job["metadata"]
+    assert job["spec"].keys() - kept_job["spec"].keys() == {"template"}
+    assert kept_pod["spec"]["containers"][0].keys() == {"name", "resources"}
+    assert len(json.dumps(kept_pod)) < len(json.dumps(pod)) / 2
+    assert "managedFields" in job["metadata"], "the document itself is left as it was"
+
+
+def test_words_that_recur_are_there_once() -> None:
+    text = '{"metadata": {"name": "p"}, "status": {"phase": "Training"}}'
+    one, other = without_noise(json.loads(text)), without_noise(json.loads(text))
+    assert one["status"]["phase"] is other["status"]["phase"]
+    assert [id(key) for key in one] == [id(key) for key in other]
