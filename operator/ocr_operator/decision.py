@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.documents import Document
+from ocr_operator.waiting import QUOTA
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class Refusal:
     permanent: bool
     """False: a quota or the like, worth another try later."""
     message: str
+    reason: str = QUOTA
+    """What is waited for, if it is not permanent."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class _Look:
             return StageStep(status, create=number, keep=job, waiting=IS_STARTING)
         if refusal.permanent:
             return StageStep(self._failed("JobRefused", refusal.message))
-        waiting = Waiting(QUOTA, refusal.message)
+        waiting = Waiting(refusal.reason, refusal.message)
         return StageStep(self.known, waiting=waiting, requeue_after=REFUSED_RETRY_SECONDS)
 
     def _ended(self, attempt: Attempt, job: str) -> StageStep:

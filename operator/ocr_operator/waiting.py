@@ -15,6 +15,7 @@ from ocr_operator.pods import container_state, disruption_of, is_pending
 
 STARTING = "Starting"
 QUOTA = "Quota"
+NAME_TAKEN = "NameTaken"
 SLOW_SECONDS = 60.0
 """A start that takes longer wants an explanation."""
 _HOPELESS_IMAGES = ("InvalidImageName", "ErrImageNeverPull")

@@ -19,6 +19,7 @@ from ocr_operator.logs import about_job, about_project
 from ocr_operator.reconcile import reconcile
 from ocr_operator.settings import Settings
 from ocr_operator.store import Key, Store, key_of, without_noise
+from ocr_operator.waiting import NAME_TAKEN
 from ocr_operator.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ DONE, ERROR, DEFECT = "done", "error", "defect"
 """How an attempt to reconcile a key ends."""
 MAX_LOOKS = 6
 """A first look, one after Jobs and one after the project were read, one for a refused Job; two to spare."""
+_NOT_OURS = "is there already and not this project's; it is waited for: delete it if nobody needs it"
 
 
 class Observer(Protocol):
@@ -131,6 +133,9 @@ class Worker:
                 except Refused as error:
                     log.warning("Job %s was refused: %s", name_of(job), error)
                     refused[name_of(job)] = Refusal(error.status != 403, str(error))
+                except Conflict as error:
+                    log.warning("%s", error)
+                    refused[name_of(job)] = Refusal(False, str(error), NAME_TAKEN)
         if refused:
             return refused
         await self._write_status(project, decision)
@@ -159,7 +164,7 @@ class Worker:
         except Conflict:
             created = await self._kube.read_job(namespace, name)
             if owner_uid(created) != project["metadata"]["uid"]:
-                raise Conflict(409, f"Job {name} belongs to something else and is waited for") from None
+                raise Conflict(409, f"Job {name} {_NOT_OURS}") from None
             log.info("Adopted Job %s/%s", namespace, name)
         else:
             log.info("Created Job %s/%s", namespace, name)

@@ -10,7 +10,7 @@ from ocr_contract.names import run_hash
 from ocr_contract.spec import OcrProjectSpec
 from ocr_operator.decision import Refusal
 from ocr_operator.plan import tracks
-from operator_play import Play, make_pod
+from operator_play import Play
 
 R1 = run_hash("r1", 0)
 TRAIN = ("prepare", "detection", "recognition", "package")
@@ -340,6 +340,8 @@ def test_a_refused_job_fails_the_run_for_good_and_a_quota_only_for_now() -> None
     play.refused = {f"p-{R1}-prepare-0": Refusal(False, "exceeded quota: gpus")}
     decision = play.step()
     assert decision.requeue_after == 30 and play.condition("Waiting") == ("True", "Quota")
+    play.refused = {f"p-{R1}-prepare-0": Refusal(False, "Job p is there already", "NameTaken")}
+    assert play.step().requeue_after == 30 and play.condition("Waiting") == ("True", "NameTaken")
     play.refused = {f"p-{R1}-prepare-0": Refusal(True, "Job is invalid")}
     play.step()
     assert play.condition("Failed") == ("True", "JobRefused")
@@ -348,7 +350,7 @@ def test_a_refused_job_fails_the_run_for_good_and_a_quota_only_for_now() -> None
 
 def test_a_pod_that_never_starts_fails_the_run_at_its_deadline() -> None:
     play = started(limits={"startupDeadlineSeconds": 60})
-    play.pods[play.live("prepare")] = make_pod(play.jobs[play.live("prepare")], play.now, phase="Pending")
+    play.show_pod(play.live("prepare"), phase="Pending")
     assert play.step(30).requeue_after == 30
     decision = play.step(30)
     assert decision.deletes == (f"p-{R1}-prepare-0",)
@@ -358,7 +360,8 @@ def test_a_pod_that_never_starts_fails_the_run_at_its_deadline() -> None:
 
 def test_waiting_in_a_queue_has_no_deadline() -> None:
     play = started(limits={"startupDeadlineSeconds": 60}, scheduling={"queueName": "team-a"})
-    play.jobs[play.live("prepare")]["spec"]["suspend"] = True
+    name = play.live("prepare")
+    play.jobs[name] = play.jobs[name] | {"spec": play.jobs[name]["spec"] | {"suspend": True}}
     play.step(100_000)
     assert play.condition("Waiting") == ("True", "Quota")
     assert play.status["message"] == "waits for a place in queue 'team-a'"
@@ -366,7 +369,7 @@ def test_waiting_in_a_queue_has_no_deadline() -> None:
 
 def test_what_the_trainer_wrote_is_never_written_by_the_operator() -> None:
     play = started()
-    play.project["status"]["trainer"] = {"detection": {"run": R1, "epoch": 3, "totalEpochs": 50}}
+    play.report("detection", R1, epoch=3, totalEpochs=50)
     assert "trainer" not in play.decide().status
 
 
@@ -375,10 +378,10 @@ def test_progress_only_believes_reports_of_this_run() -> None:
     play.finish("prepare")
     play.run("detection")
     report = {"epoch": 50, "totalEpochs": 50, "imagesSeen": 1, "totalImages": 1, "etaSeconds": 61}
-    play.project["status"]["trainer"] = {"detection": report | {"run": "other"}}
+    play.report("detection", "other", **report)
     play.settle()
     assert play.status["progress"] == 3 and "etaSeconds" not in play.status
-    play.project["status"]["trainer"] = {"detection": report | {"run": R1}}
+    play.report("detection", R1, **report)
     play.settle()
     assert play.status["progress"] == 70 and play.status["etaSeconds"] == 60
 
