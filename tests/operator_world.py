@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,9 +50,9 @@ def http_client(kubeconfig: Path) -> httpx.Client:
     return httpx.Client(base_url=cluster["server"], verify=tls, timeout=30)
 
 
-def install_crd(http: httpx.Client) -> None:
-    """Apply the chart's CRD and wait until its rules are enforced."""
-    document = yaml.safe_load(CRD.read_text())
+def install_crd(http: httpx.Client, document: dict[str, Any] | None = None) -> None:
+    """Apply the chart's CRD, or another version of it, and wait until its rules are enforced."""
+    document = document or yaml.safe_load(CRD.read_text())
     answer = http.patch(
         f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}",
         params={"fieldManager": "tests", "force": "true"},
@@ -134,8 +135,8 @@ class World:
         ).json()["items"]
         return items
 
-    def start_pod(self, name: str, stage: str) -> str:
-        """Play the kubelet that starts the stage's waiting pod; the pod's name."""
+    def start_pod(self, name: str, stage: str, node: str | None = None) -> str:
+        """Play the kubelet (of that node) that starts the stage's waiting pod; the pod's name."""
 
         def waiting_pod() -> Any:
             return next(
@@ -143,8 +144,19 @@ class World:
             )
 
         pod = eventually(waiting_pod, f"{stage} of {name} has a pod")["metadata"]["name"]
+        if node:
+            binding = {"target": {"kind": "Node", "name": node}, "metadata": {"name": pod}}
+            self.http.post(f"{self.pods_path}/{pod}/binding", json=binding).raise_for_status()
         self._pod_status(pod, "Running", {"running": {"startedAt": _now()}})
         return str(pod)
+
+    def delete_pod(self, pod: str, grace_seconds: int) -> None:
+        """Ask the pod to end; one on a node stays until its kubelet agrees."""
+        params = {"gracePeriodSeconds": grace_seconds}
+        self.http.delete(f"{self.pods_path}/{pod}", params=params).raise_for_status()
+
+    def until_pod_gone(self, pod: str) -> None:
+        eventually(lambda: self.http.get(f"{self.pods_path}/{pod}").status_code == 404, f"{pod} is gone")
 
     def end_pod(self, pod: str, exit_code: int = 0, message: str = "", reason: str = "") -> None:
         """Play the kubelet whose container has ended."""
@@ -205,9 +217,11 @@ class World:
 class Operator:
     """`ocr-operator run` as a process of its own."""
 
+    command: tuple[str, ...] = (sys.executable, "-m", "ocr_operator", "run")
+
     def __init__(self, kubeconfig: Path, namespace: str, log: Path, **environment: str) -> None:
-        self._log = log
-        self._environment = {
+        self.log_path = log
+        self.environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
             "OCR_NAMESPACE": namespace,
@@ -220,10 +234,12 @@ class Operator:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self._log.open("ab") as output:
+        """With a Lease of its own unless told otherwise: a killed one's would have to run out first."""
+        environment = {"OCR_LEASE_NAME": f"life-{uuid.uuid4()}", **self.environment}
+        with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ocr_operator", "run"],
-                env=self._environment,
+                self.command,
+                env=environment,
                 stdout=output,
                 stderr=output,
             )
@@ -256,7 +272,7 @@ class Operator:
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self.log_path.read_text()
 
 
 def _now(offset: float = 0) -> str:

@@ -1,156 +1,326 @@
-"""Whatever users, Jobs, watches and crashes do in whatever order: the same promises hold.
+"""Whatever users, Jobs, nodes, watches and crashes do in whatever order: the same promises hold.
 
-Histories are drawn from a seed, so a failure names the one that repeats it.
+The operator sees the world as its watches told it, which may be long ago; what it reads or writes itself it
+knows at once. Hypothesis draws the histories and shrinks one that breaks a promise to its few telling steps.
+More of them than usual: `HISTORIES=5000 pytest tests/operator/test_random_histories.py`.
 """
 
-import random
-from collections.abc import Callable
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-import pytest
+import jsonschema
+import yaml
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ocr_contract.names import run_hash
 from ocr_contract.resource import LABEL_RUN, LABEL_STAGE
 from ocr_contract.spec import OcrProjectSpec
 from ocr_contract.status import OcrProjectStatus
 from ocr_operator.plan import tracks
-from operator_play import Play
+from operator_play import Play, timestamp
 
-STEPS = 60
+CRD = Path(__file__).resolve().parents[2] / "charts/ocr-operator/files/ocrprojects.yaml"
 TERMINAL = ("Succeeded", "Failed")
+GATES = ({}, {"minHmean": 0.5}, {"maxRegression": 0.1}, {"minEndToEnd": 0.5})
+LIMITS = (
+    {"startupDeadlineSeconds": 100},
+    {"stallSeconds": 40, "onStall": "Restart", "retries": 1},
+    {"stallSeconds": 40, "nodeLostSeconds": 60},
+)
+STAGES = ("dataset", "detection", "recognition", "test")
+pick = st.integers(min_value=0, max_value=99)
 
 
-class History:
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The CRD's schema as JSON schema; a field that it does not know would be pruned silently."""
+    found = {name: part for name, part in schema.items() if not name.startswith("x-kubernetes")}
+    if "properties" in found:
+        found["properties"] = {name: closed(part) for name, part in found["properties"].items()}
+        found["additionalProperties"] = False
+    for part in ("items", "additionalProperties"):
+        if isinstance(found.get(part), dict):
+            found[part] = closed(found[part])
+    return found
+
+
+VERSION = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]
+STATUS = jsonschema.Draft202012Validator(closed(VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]))
+
+
+class Histories(RuleBasedStateMachine):
     """A play and the moves that fate has in it."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        order = self.random.choice(["Sequential", "Parallel"])
-        self.play = Play(train={"id": "r0", "order": order, "runTest": self.random.random() < 0.5})
-        self.runs = 0
-        self.ended: dict[tuple[str, str], str] = {}
-        self.ended_jobs: set[tuple[str, str]] = set()
+    @initialize(
+        parallel=st.booleans(),
+        run_test=st.booleans(),
+        gates=st.sampled_from(GATES),
+        limits=st.sampled_from(LIMITS),
+    )
+    def begin(self, parallel: bool, run_test: bool, gates: dict[str, Any], limits: dict[str, Any]) -> None:
+        order = "Parallel" if parallel else "Sequential"
+        self.run_test = run_test
+        train = {"id": "r0", "order": order, "runTest": run_test}
+        self.play = Play(train=train, gates=gates, limits=limits)
+        self.play.hear()
+        self.names = 0
+        self.silent: set[str] = set()
+        self.ended: dict[str, str] = {}
         self.checked = 0
-        self.moves: list[Callable[[], None]] = [
-            *[self.look] * 6,
-            *[self.start_container] * 4,
-            *[self.succeed] * 3,
-            self.fail,
-            self.suspend,
-            self.resume,
-            self.resume,
-            self.new_run,
-            self.raise_revision,
-            self.new_test,
-            self.delete_a_job,
-            self.expire_finished_jobs,
-            self.crash,
-            *[self.play.collect] * 2,
-        ]
 
-    def look(self) -> None:
-        self.play.step(self.random.choice([0, 1, 30]))
+    # What the operator does.
 
+    @rule(seconds=st.sampled_from([0, 1, 30, 70]))
+    def look(self, seconds: float) -> None:
+        self.play.now += timedelta(seconds=seconds)
+        conditions = {item["type"]: item for item in self.play.status.get("conditions", [])}
+        decision = self.play.decide()
+        known = self.play.heard.project["metadata"]["generation"] if self.play.heard else None
+        self.play.carry_out(decision)
+        self._check_conditions(conditions)
+        if self.play.heard and self.play.heard.project["metadata"]["generation"] != known:
+            return  # the answer to its own write told it of an edit
+        events = len(self.play.events)
+        after = self.play.status
+        again = self.play.decide()
+        assert not again.creates and not again.deletes and not again.force_deletes, "a second look acts"
+        self.play.carry_out(again)
+        assert self.play.status == after and len(self.play.events) == events, "a second look changes"
+
+    @rule()
+    def hear(self) -> None:
+        self.play.hear()
+
+    @rule()
     def crash(self) -> None:
-        """Killed after the calls, before the status was written."""
-        self.play.carry_out(self.play.decide(blind=self.random.random() < 0.5), crash_before_status=True)
+        """Killed after the calls, before the status was written; the next one lists everything anew."""
+        self.play.carry_out(self.play.decide(), crash_before_status=True)
+        self.play.hear()
 
-    def _any_job(self) -> str | None:
+    # What Jobs, pods and nodes do.
+
+    def _any(self, names: list[str], number: int) -> str | None:
+        return names[number % len(names)] if names else None
+
+    def _live(self, number: int) -> str | None:
+        """A Job that works and that nobody has deleted, none of whose pods is on a silent node."""
+        play = self.play
         names = [
-            n for n in self.play.unfinished() if "deletionTimestamp" not in self.play.jobs[n]["metadata"]
+            name
+            for name in play.unfinished()
+            if "deletionTimestamp" not in play.jobs[name]["metadata"]
+            and not self.silent.intersection(play.pods_of(name))
         ]
-        return self.random.choice(names) if names else None
+        return self._any(names, number)
 
-    def start_container(self) -> None:
-        if name := self._any_job():
+    @rule(number=pick)
+    def a_container_starts(self, number: int) -> None:
+        if name := self._live(number):
             self.play.run_job(name)
 
-    def succeed(self) -> None:
-        if name := self._any_job():
+    @rule(number=pick)
+    def a_pod_waits(self, number: int) -> None:
+        name = self._live(number)
+        if name and not self.play.pods_of(name):
+            scheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+            self.play.show_pod(name, phase="Pending", conditions=[scheduled])
+
+    @rule(number=pick)
+    def a_job_succeeds(self, number: int) -> None:
+        if name := self._live(number):
             self.play.end_job(name, "Complete", "", {"exitCode": 0})
 
-    def fail(self) -> None:
-        if name := self._any_job():
-            self.play.end_job(name, "Failed", "BackoffLimitExceeded", {"exitCode": 1})
+    @rule(number=pick, code=st.sampled_from([1, 65, 137]))
+    def a_job_fails(self, number: int, code: int) -> None:
+        if name := self._live(number):
+            self.play.end_job(name, "Failed", "BackoffLimitExceeded", {"exitCode": code})
 
-    def suspend(self) -> None:
-        self.play.edit_train(suspend=True)
+    @rule(number=pick)
+    def a_try_fails(self, number: int) -> None:
+        if name := self._live(number):
+            self.play.end_pod(name, {"exitCode": 1})
 
-    def resume(self) -> None:
-        self.play.edit_train(suspend=False)
+    @rule(number=pick, gates=st.sampled_from([0.2, 0.6, 0.9]))
+    def a_stage_reports(self, number: int, gates: float) -> None:
+        if name := self._live(number):
+            labels = self.play.jobs[name]["metadata"]["labels"]
+            part = {"prepare": "dataset"}.get(labels[LABEL_STAGE], labels[LABEL_STAGE])
+            figures = {"detection": {"hmean": gates}, "test": {"endToEndF1": gates}}.get(part, {})
+            if part in STAGES:
+                self.play.report(part, labels[LABEL_RUN], **figures)
 
-    def new_run(self) -> None:
-        self.runs += 1
-        self.play.edit_train(id=f"r{self.runs}", revision=0)
-
-    def raise_revision(self) -> None:
-        self.play.edit_train(revision=self.play.project["spec"]["train"].get("revision", 0) + 1)
-
-    def new_test(self) -> None:
-        self.runs += 1
-        self.play.edit(test={"id": f"t{self.runs}"})
-
-    def delete_a_job(self) -> None:
-        if name := self._any_job():
-            self.play.jobs[name]["metadata"]["deletionTimestamp"] = "2026-11-25T09:00:00Z"
-
-    def expire_finished_jobs(self) -> None:
-        for name in set(self.play.jobs) - set(self.play.unfinished()):
-            del self.play.jobs[name]
-            self.play.pods.pop(name, None)
-
-    def check(self) -> None:
-        play = self.play
-        for name in play.created[self.checked :]:
-            _, run, stage, _ = name.rsplit("-", 3)
-            assert (run, stage) not in self.ended_jobs, f"{name} runs a stage again that had ended"
-        self.checked = len(play.created)
-        live = [
-            (
-                play.jobs[name]["metadata"]["labels"][LABEL_RUN],
-                play.jobs[name]["metadata"]["labels"][LABEL_STAGE],
-            )
-            for name in play.unfinished()
+    @rule(number=pick, silent=st.booleans())
+    def a_pod_is_evicted(self, number: int, silent: bool) -> None:
+        pods = [
+            name
+            for name, pod in self.play.pods.items()
+            if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
         ]
-        assert len(live) == len(set(live)), "two live Jobs of one stage"
-        OcrProjectStatus.model_validate(play.status)
-        assert len(play.status.get("runs", [])) <= 10
+        if pod := self._any(pods, number):
+            self.play.ask_to_end(pod, grace=20)
+            self.silent |= {pod} if silent else set()
+
+    @rule()
+    def silent_nodes_come_back(self) -> None:
+        self.silent.clear()
+
+    @rule()
+    def what_leaves_is_gone(self) -> None:
+        self.play.collect(frozenset(self.silent))
+
+    @rule(number=pick, background=st.booleans())
+    def somebody_deletes_a_job(self, number: int, background: bool) -> None:
+        name = self._live(number)
+        if name and background:
+            for pod in self.play.pods_of(name):
+                self.play.ask_to_end(pod, grace=20)
+            del self.play.jobs[name]
+        elif name:
+            metadata = {"deletionTimestamp": timestamp(self.play.now)}
+            self.play.jobs[name] = self.play.jobs[name] | {
+                "metadata": self.play.jobs[name]["metadata"] | metadata
+            }
+
+    @rule()
+    def finished_jobs_expire(self) -> None:
+        for name in set(self.play.jobs) - set(self.play.unfinished()):
+            for pod in self.play.pods_of(name):
+                del self.play.pods[pod]
+            del self.play.jobs[name]
+
+    # What people do.
+
+    def _edit_line(self, line: str, **fields: Any) -> None:
+        if line in self.play.project["spec"]:
+            self.play.edit(**{line: self.play.project["spec"][line] | fields})
+
+    @rule(line=st.sampled_from(["train", "test"]), suspend=st.booleans())
+    def suspend_or_resume(self, line: str, suspend: bool) -> None:
+        self._edit_line(line, suspend=suspend)
+
+    @rule(line=st.sampled_from(["train", "test"]))
+    def raise_revision(self, line: str) -> None:
+        before = self.play.project["spec"].get(line, {})
+        self._edit_line(line, revision=before.get("revision", 0) + 1)
+
+    @rule(run_test=st.booleans())
+    def new_run(self, run_test: bool) -> None:
+        self.names += 1
+        self.play.edit(train={"id": f"r{self.names}", "runTest": run_test})
+
+    @precondition(lambda self: self.names)
+    @rule(number=pick)
+    def name_an_old_run_again(self, number: int) -> None:
+        self.play.edit(train={"id": f"r{number % self.names}", "runTest": self.run_test})
+
+    @rule(checkpoint=st.sampled_from(["Best", "Last"]))
+    def new_test(self, checkpoint: str) -> None:
+        self.names += 1
+        self.play.edit(test={"id": f"t{self.names}", "checkpoint": checkpoint})
+
+    @rule()
+    def drop_the_test(self) -> None:
+        spec = {name: part for name, part in self.play.project["spec"].items() if name != "test"}
+        self.play.project = self.play.project | {"spec": spec}
+        self.play.edit()
+
+    @rule(gates=st.sampled_from(GATES), limits=st.sampled_from(LIMITS))
+    def change_gates_and_limits(self, gates: dict[str, Any], limits: dict[str, Any]) -> None:
+        self.play.edit(gates=gates, limits=limits)
+
+    # What must hold.
+
+    def _check_conditions(self, before: dict[str, Any]) -> None:
+        """A condition's time moves with its status, and only then."""
+        for condition in self.play.status["conditions"]:
+            old = before.get(condition["type"])
+            moved = old is None or old["lastTransitionTime"] != condition["lastTransitionTime"]
+            changed = old is None or old["status"] != condition["status"]
+            assert moved <= changed, condition
+            assert not changed or condition["lastTransitionTime"] == timestamp(self.play.now), condition
+
+    @invariant()
+    def the_status_is_valid(self) -> None:
+        OcrProjectStatus.model_validate(self.play.status)
+        problem = jsonschema.exceptions.best_match(STATUS.iter_errors(self.play.status))
+        assert problem is None, problem
+
+    @invariant()
+    def no_stage_has_two_live_jobs_or_pods(self) -> None:
+        for documents in (
+            [self.play.jobs[name] for name in self.play.unfinished()],
+            [pod for pod in self.play.pods.values() if pod["status"]["phase"] not in TERMINAL],
+        ):
+            labels = [document["metadata"]["labels"] for document in documents]
+            stages = [(label[LABEL_RUN], label[LABEL_STAGE]) for label in labels]
+            assert len(stages) == len(set(stages)), stages
+
+    @invariant()
+    def what_has_ended_stays_as_it_ended(self) -> None:
+        stopped = {
+            run_hash(record["id"], record["revision"])
+            for record in self.play.status.get("runs", [])
+            if record["outcome"] == "Stopped"
+        }
+        for name in self.play.created[self.checked :]:
+            head, _ = name.rsplit("-", 1)
+            run = name.rsplit("-", 3)[1]
+            assert head not in self.ended or run in stopped, f"{name} runs a stage again that had ended"
+        self.checked = len(self.play.created)
+        self.ended = {
+            head: state for head, state in self.ended.items() if head.rsplit("-", 2)[1] not in stopped
+        }
         for line in ("train", "test"):
-            run = play.status.get(line)
-            for stage, status in (run or {}).get("stages", {}).items():
-                key = (f"{line}/{run['id']}/{run.get('revision', 0)}", stage)
-                before = self.ended.get(key)
-                assert before in (None, status["state"]), f"{key} was {before} and is {status['state']}"
-                if status["state"] in TERMINAL:
-                    self.ended[key] = status["state"]
-                    if job := status.get("job"):
-                        _, hashed, _, _ = job.rsplit("-", 3)
-                        self.ended_jobs.add((hashed, stage))
+            for status in self.play.status.get(line, {}).get("stages", {}).values():
+                if status.get("job") and status["state"] in TERMINAL:
+                    head, _ = status["job"].rsplit("-", 1)
+                    assert self.ended.setdefault(head, status["state"]) == status["state"], head
 
-    def to_the_end(self) -> None:
+    def teardown(self) -> None:
         """Left alone, with every Job succeeding, it comes to an end."""
-        self.resume()
-        for _ in range(20):
-            self.play.settle()
-            self.check()
-            names = self.play.unfinished()
-            if not names:
-                return
-            for name in names:
-                self.play.end_job(name, "Complete", "", {"exitCode": 0})
-        raise AssertionError("never ends")
+        if not hasattr(self, "play"):
+            return
+        play = self.play
+        play.heard = None
+        self.silent.clear()
+        self.suspend_or_resume("train", suspend=False)
+        self.suspend_or_resume("test", suspend=False)
+        for _ in range(30):
+            play.settle()
+            self.what_has_ended_stays_as_it_ended()
+            if not play.unfinished():
+                break
+            for name in play.unfinished():
+                play.end_job(name, "Complete", "", {"exitCode": 0})
+        else:
+            raise AssertionError("never ends")
+        self._check_the_end()
+
+    def _check_the_end(self) -> None:
+        status = self.play.status
+        states = {item["type"]: item["status"] for item in status["conditions"]}
+        reasons = {item["type"]: item["reason"] for item in status["conditions"]}
+        spec = OcrProjectSpec.model_validate(self.play.project["spec"])
+        lines = [status[track.kind]["stages"] for track in tracks(spec)]
+        failed = any(stage["state"] == "Failed" for line in lines for stage in line.values())
+        waits_for_a_model = states["Waiting"] == "True" and reasons["Waiting"] in (
+            "NoModel",
+            "ModelOverwritten",
+        )
+        assert states["Failed"] == str(failed)
+        assert failed or waits_for_a_model or states["Complete"] == "True", reasons
+        assert not waits_for_a_model or "test" in self.play.project["spec"]
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_promises_hold_in_every_history(seed: int) -> None:
-    history = History(seed)
-    for _ in range(STEPS):
-        history.random.choice(history.moves)()
-        history.check()
-    history.to_the_end()
-    play = history.play
-    states = {item["type"]: item["status"] for item in play.status["conditions"]}
-    spec = OcrProjectSpec.model_validate(play.project["spec"])
-    lines = [play.status[track.kind]["stages"] for track in tracks(spec)]
-    failed = any(stage["state"] == "Failed" for line in lines for stage in line.values())
-    waits_for_a_model = states["Waiting"] == "True"
-    assert states["Failed"] == str(failed)
-    assert failed or waits_for_a_model or states["Complete"] == "True"
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(
+    max_examples=int(os.environ.get("HISTORIES", "60")),
+    stateful_step_count=50,
+    derandomize="HISTORIES" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
