@@ -18,11 +18,12 @@ class BadSettings(OperatorError):
 
 
 class ApiError(OperatorError):
-    """The API server's answer; `status` 0: there was none."""
+    """The API server's answer; `status` 0: there was none; `retry_after`: the seconds that it asked for."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class NotFound(ApiError):

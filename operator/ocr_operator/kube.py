@@ -4,6 +4,7 @@ The one module that knows the client. Objects go in and come out as plain JSON d
 generated models would cost more than the calls themselves. Errors come out as this package's own.
 """
 
+import asyncio
 import json
 import ssl
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
 REQUEST_SECONDS = 10.0
 """A connection may be open and dead, and a worker waits for it."""
 LIST_SECONDS = 30.0
+_PASSING = frozenset({429, 500, 502, 503, 504})
+"""Answers that may be better a moment later."""
+_MOMENTS = (0.1, 0.3, 1.0)
+_LONGEST_MOMENT = 5.0
 PODS = "/api/v1/namespaces/{namespace}/pods"
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 PROJECTS = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}"
@@ -161,16 +166,16 @@ class Kube:
         return self._tell("lease", await self._call("PUT", f"{path}/{metadata['name']}", body=lease))
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
-        await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        path = f"/api/v1/namespaces/{namespace}/events"
+        await self._call("POST", path, body=event, moments=())  # what was done after all is done twice
 
     async def _list(self, path: str, selector: str, api_version: str, kind: str) -> Listing:
         query = {"labelSelector": selector} if selector else {}
         answer = await self._call("GET", path, query=query, seconds=LIST_SECONDS)
         items = tuple({"apiVersion": api_version, "kind": kind, **item} for item in answer["items"])
         if items:  # a watch shows versions in their order, a list does not
-            self._tell(
-                f"{kind.lower()}s", max(items, key=lambda item: int(item["metadata"]["resourceVersion"]))
-            )
+            newest = max(items, key=lambda item: int(item["metadata"]["resourceVersion"]))
+            self._tell({"Job": "job", "Pod": "pod", KIND: "project"}[kind], newest)
         return Listing(items, int(answer["metadata"]["resourceVersion"]))
 
     def _tell(self, kind: str, document: Document) -> Document:
@@ -186,6 +191,27 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
         seconds: float = REQUEST_SECONDS,
+        moments: tuple[float, ...] = _MOMENTS,
+    ) -> dict[str, Any]:
+        """What is answered; errors that may pass are waited for a moment, or as long as the server asks."""
+        for moment in moments:
+            try:
+                return await self._ask(method, path, query, body, content, seconds)
+            except ApiError as error:
+                wait = error.retry_after or moment
+                if error.status not in _PASSING or wait > _LONGEST_MOMENT:
+                    raise
+                await asyncio.sleep(wait)
+        return await self._ask(method, path, query, body, content, seconds)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        content: str,
+        seconds: float,
     ) -> dict[str, Any]:
         if method != "GET" and not self._may_write():
             raise ApiError(0, "this replica does not lead any more, so nothing was written")
@@ -201,19 +227,20 @@ class Kube:
             response = await self._api.call_api(*request, _request_timeout=seconds)
             await response.read()
         except ApiException as error:
-            raise _translated(error.status or 0, error.body or error.reason) from error
+            raise _translated(error.status or 0, error.body or error.reason, error.headers) from error
         except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise ApiError(0, f"the API server was not reached: {error or type(error).__name__}") from error
         if not 200 <= response.status < 300:
-            raise _translated(response.status, response.data)
+            raise _translated(response.status, response.data, response.headers)
         return json.loads(response.data)  # type: ignore[no-any-return]
 
 
-def _translated(status: int, body: Any) -> ApiError:
+def _translated(status: int, body: Any, headers: Mapping[str, str] | None) -> ApiError:
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     try:
         message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         message = text[:500]
     kind = {404: NotFound, 409: Conflict, 400: Refused, 403: Refused, 413: Refused, 422: Refused}
-    return kind.get(status, ApiError)(status, message)
+    wait = (headers or {}).get("Retry-After", "")
+    return kind.get(status, ApiError)(status, message, float(wait) if wait.isdecimal() else None)

@@ -149,9 +149,12 @@ class Worker:
             return
         try:
             written = await self._kube.apply_status(project, decision.status)
-        except (NotFound, Conflict):
+        except NotFound:
             log.info("Project %s/%s went away before its status was written", *key_of(project))
             return
+        except Conflict:  # another has its name by now
+            await self._verify_project(project)
+            raise
         self._store.remember_project(without_noise(written))
         self._observer.wrote_status(project, written)
         for event in decision.events:
@@ -175,8 +178,11 @@ class Worker:
         with about_job(job):
             try:
                 deleted = await self._kube.delete_job(key[0], name, job["metadata"]["uid"])
-            except (NotFound, Conflict):
+            except NotFound:
                 self._store.forget_job(job)
+            except Conflict:  # another has its name by now
+                await self._verify(key, (name,))
+                raise
             else:
                 if deleted is not None:  # it stays until its pods are gone
                     self._store.remember_job(without_noise(deleted))
