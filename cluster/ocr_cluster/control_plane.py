@@ -4,14 +4,16 @@ Any number run side by side. Each process reads from one pipe whose other end on
 ends when that end closes, so nothing survives the test, however it ends (hyper's main.go has the other half).
 """
 
+import json
 import os
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ocr_cluster import components
 from ocr_cluster.api import Api, wait_until
@@ -36,6 +38,7 @@ class ControlPlane:
         self._hyper = binaries / "hyper"
         self._with_scheduler = scheduler
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
         self._claim: PortClaim | None = None
         self._lifeline: tuple[int, int] | None = None  # read end for the children, write end for us
 
@@ -65,6 +68,32 @@ class ControlPlane:
         api = Api(self.kubeconfig)
         self._wait(lambda: api.exists(path), path)
 
+    def kill(self, component: str) -> None:
+        """Take the component away, such as kube-apiserver: SIGKILL, so that nobody is told."""
+        process = self._processes.pop(component)
+        process.kill()
+        process.wait()
+
+    def revive(self, component: str) -> None:
+        """Start a killed component as it was; returns when the API server is ready."""
+        self._spawn(self._commands[component])
+        self._wait(Api(self.kubeconfig).is_ready, "the API server")
+
+    def compact(self) -> int:
+        """Make etcd forget every revision but the current one, which is returned."""
+        assert self._claim is not None
+        etcd = f"http://127.0.0.1:{self._claim.ports[0]}/v3/kv"
+
+        def ask(call: str, body: dict[str, Any]) -> dict[str, Any]:
+            request = urllib.request.Request(f"{etcd}/{call}", json.dumps(body).encode())
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                document: dict[str, Any] = json.load(answer)
+                return document
+
+        revision = int(ask("range", {"key": "AA=="})["header"]["revision"])
+        ask("compaction", {"revision": str(revision), "physical": True})
+        return revision
+
     def _start(self) -> None:
         self._claim = PortClaim(3)
         etcd_port, etcd_peer_port, api_port = self._claim.ports
@@ -83,6 +112,7 @@ class ControlPlane:
     def _spawn(self, command: list[str]) -> None:
         assert self._lifeline is not None
         name = command[1]
+        self._commands[name] = command
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
