@@ -168,8 +168,10 @@ CALLS = {
         "get ocrprojects", "list ocrprojects", "watch ocrprojects", "patch ocrprojects/status",
         "update ocrprojects/finalizers", "create jobs.batch", "delete jobs.batch", "get jobs.batch",
         "list jobs.batch", "watch jobs.batch", "get pods", "list pods", "watch pods", "create events",
-        "create leases.coordination.k8s.io", "get leases.coordination.k8s.io",
-        "update leases.coordination.k8s.io",
+        "create leases.coordination.k8s.io", "get leases.coordination.k8s.io ocr-ocr-operator",
+        "list leases.coordination.k8s.io ocr-ocr-operator",
+        "watch leases.coordination.k8s.io ocr-ocr-operator",
+        "update leases.coordination.k8s.io ocr-ocr-operator",
     },
     "-api": {
         "get ocrprojects", "list ocrprojects", "watch ocrprojects", "create ocrprojects", "patch ocrprojects",
@@ -179,7 +181,7 @@ CALLS = {
 NEVER = {
     "delete ocrprojects", "update ocrprojects/status", "get secrets", "create pods", "create pods/exec",
     "patch jobs.batch", "deletecollection jobs.batch", "create roles.rbac.authorization.k8s.io",
-    "get ocrprojects/scale",
+    "get ocrprojects/scale", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io other",
 }  # fmt: skip
 
 
@@ -188,12 +190,13 @@ def test_each_part_may_do_what_it_calls_and_no_more(installed: Any, part: str) -
     with config.new_client_from_config(str(installed.shell.kubeconfig)) as api:
         reviews = client.AuthorizationV1Api(api)
         for call in sorted(set().union(*CALLS.values()) | NEVER):
-            verb, address = call.split()
+            verb, address, *name = call.split()
             path, _, group = address.partition(".")
             resource, _, subresource = path.partition("/")
             attributes = {
                 "namespace": installed.namespace, "verb": verb, "resource": resource,
                 "group": group or (GROUP if resource == PLURAL else ""), "subresource": subresource,
+                "name": "".join(name),
             }  # fmt: skip
             spec = {"user": installed.user(part), "resourceAttributes": attributes}
             review = {"metadata": {"namespace": installed.namespace}, "spec": spec}
