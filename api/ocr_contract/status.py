@@ -93,7 +93,7 @@ class ModelStatus(Figures):
     path: str
     """pthModel.zip relative to the volume's root."""
     overwritten_by: int | None = None
-    """The revision of the same run whose package has replaced the file without becoming the project's model."""
+    """The same run's revision whose package has replaced the file without becoming the project's model."""
 
 
 class RunRecord(Figures):
