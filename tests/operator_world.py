@@ -28,9 +28,9 @@ CRD = Path(__file__).resolve().parents[1] / "charts/ocr-operator/files/ocrprojec
 PATIENCE_SECONDS = 60.0
 
 
-def eventually(check: Callable[[], Any], what: str) -> Any:
+def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE_SECONDS) -> Any:
     """The check's first true answer: watches and controllers need a moment."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while not (answer := check()):
         assert time.monotonic() < deadline, f"did not happen: {what}"
         time.sleep(0.05)

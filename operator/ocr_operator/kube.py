@@ -66,6 +66,8 @@ class Kube:
             await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
         else:
             config.load_incluster_config(client_configuration=configuration)
+        # As kopf's own connection: else each request looks for ~/.netrc and for proxies, in two threads.
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(configuration), told, may_write)
 
     async def close(self) -> None:

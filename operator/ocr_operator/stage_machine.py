@@ -25,7 +25,7 @@ from ocr_operator.documents import (
 from ocr_operator.gpu_time import count_gpu_seconds
 from ocr_operator.pods import is_over
 from ocr_operator.stalling import STALLED, listen, tell_given_up, tell_stall
-from ocr_operator.waiting import IS_STARTING, QUOTA, STARTING, Waiting, begun_at
+from ocr_operator.waiting import IS_STARTING, NAME_TAKEN, QUOTA, STARTING, Waiting, begun_at
 
 TERMINAL = (StageState.SUCCEEDED, StageState.FAILED)
 REFUSED_RETRY_SECONDS = 30.0
@@ -113,10 +113,18 @@ class _Look:
             return suspended if seen_gone else StageStep(self.known, verify=job)
         if not self.context.turn or lingering:
             return StageStep(self.known)
-        hold = REPLACED if any(not is_over(pod) for pod in self.pods) else self.context.held
+        alive = next((pod for pod in self.pods if not is_over(pod)), None)
+        hold = self._held_by(alive) if alive else self.context.held
         if hold and (seen_gone or not self.was_running):
             return StageStep(_as(self._closed(), StageState.PENDING), waiting=hold)
         return self._next_attempt() if seen_gone else StageStep(self.known, verify=job)
+
+    def _held_by(self, pod: Document) -> Waiting:
+        """Two pods in one folder are one too many, whoever made the first."""
+        if self.known.attempts:
+            return REPLACED
+        pod_is = f"pod {name_of(pod)} was made for a deleted project of this name"
+        return Waiting(NAME_TAKEN, f"{pod_is}; it is waited for: delete its Job if nobody needs it")
 
     def _next_attempt(self) -> StageStep:
         number = self.known.attempts

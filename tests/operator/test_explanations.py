@@ -227,3 +227,14 @@ def test_bad_data_is_known_from_the_job_alone_when_its_pod_is_gone() -> None:
     told = "Container trainer for pod ns/x failed with exit code 65 matching FailJob rule at index 0"
     stage = ended(started(), "PodFailurePolicy", told=told)
     assert (stage["reason"], stage["message"]) == ("BadData", "the dataset cannot be trained")
+
+
+def test_the_trainers_words_are_read_from_the_api_server_before_a_failure_is_told() -> None:
+    play = started()
+    play.run("prepare")
+    play.hear()  # the watch of the pods hangs, that of the Jobs does not
+    play.fail("prepare", 65, json.dumps({"reason": "NoImages", "message": "the folder is empty"}))
+    assert play.heard is not None
+    play.heard.jobs = dict(play.jobs)
+    play.step()
+    assert play.condition("Failed") == ("True", "NoImages")

@@ -63,8 +63,14 @@ def test_an_outage_and_a_compaction_cost_nothing_but_time(own_plane: ControlPlan
                 "GET", world.jobs_path, params={"watch": "1", "resourceVersion": version}
             ) as old:
                 assert json.loads(next(old.iter_lines()))["object"]["code"] == 410, "it must list anew"
-            for name in PROJECTS:
-                world.until_condition(name, "Complete")
+            eventually(operator.leads, "it leads again")
+
+            def ended() -> bool:
+                found = [world.condition(name, "Complete") for name in PROJECTS]
+                return all(condition and condition["status"] == "True" for condition in found)
+
+            # The Job controller waits longer between its attempts the longer it fails, up to a minute.
+            eventually(ended, "all projects end", patience=60 + 2 * OUTAGE_SECONDS)
         assert operator.pid == pid and operator.sick == 0 and operator.leads()
         for name in PROJECTS:
             stages = world.status(name)["train"]["stages"]

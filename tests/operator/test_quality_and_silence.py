@@ -101,8 +101,7 @@ def test_a_pod_that_a_dead_node_keeps_is_deleted_by_force_and_the_work_goes_on(w
     assert list(world.jobs("cut-off-nap")) == [first], "no second pod beside one that may still write"
 
     for name in pods:
-        condition = world.until_condition(name, "Waiting", "NodeLost")
-        assert f"node dead does not answer for pod {pods[name]}" in condition["message"]
+        eventually(lambda name=name: "NodeLost" in world.events(name), f"{name} tells of its lost node")
     for name in pods:
         world.until_pod_gone(pods[name])
         world.run_stage(name, "prepare")

@@ -6,6 +6,7 @@ More of them than usual: `HISTORIES=5000 pytest tests/operator/test_random_histo
 """
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,23 @@ VERSION = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]
 STATUS = jsonschema.Draft202012Validator(closed(VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]))
 
 
+def move(**draws: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
+    """A rule for something that happens; the operator hears of it and looks, or looks without, or neither."""
+
+    def decorate(happen: Callable[..., None]) -> Any:
+        def happens(self: "Histories", then: str, **drawn: Any) -> None:
+            happen(self, **drawn)
+            if then == "heard":
+                self.play.hear()
+            if then:
+                self.look(seconds=1)
+
+        happens.__name__ = happen.__name__
+        return rule(then=st.sampled_from(["heard", "heard", "unheard", ""]), **draws)(happens)
+
+    return decorate
+
+
 class Histories(RuleBasedStateMachine):
     """A play and the moves that fate has in it."""
 
@@ -78,11 +96,11 @@ class Histories(RuleBasedStateMachine):
         self.play.now += timedelta(seconds=seconds)
         conditions = {item["type"]: item for item in self.play.status.get("conditions", [])}
         decision = self.play.decide()
-        known = self.play.heard.project["metadata"]["generation"] if self.play.heard else None
+        behind = self.play.heard is not None and self.play.heard.project is not self.play.project
         self.play.carry_out(decision)
         self._check_conditions(conditions)
-        if self.play.heard and self.play.heard.project["metadata"]["generation"] != known:
-            return  # the answer to its own write told it of an edit
+        if behind or decision.force_deletes:
+            return  # the answers to its own calls told it something new
         events = len(self.play.events)
         after = self.play.status
         again = self.play.decide()
@@ -116,34 +134,34 @@ class Histories(RuleBasedStateMachine):
         ]
         return self._any(names, number)
 
-    @rule(number=pick)
+    @move(number=pick)
     def a_container_starts(self, number: int) -> None:
         if name := self._live(number):
             self.play.run_job(name)
 
-    @rule(number=pick)
+    @move(number=pick)
     def a_pod_waits(self, number: int) -> None:
         name = self._live(number)
         if name and not self.play.pods_of(name):
             scheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
             self.play.show_pod(name, phase="Pending", conditions=[scheduled])
 
-    @rule(number=pick)
+    @move(number=pick)
     def a_job_succeeds(self, number: int) -> None:
         if name := self._live(number):
             self.play.end_job(name, "Complete", "", {"exitCode": 0})
 
-    @rule(number=pick, code=st.sampled_from([1, 65, 137]))
+    @move(number=pick, code=st.sampled_from([1, 65, 137]))
     def a_job_fails(self, number: int, code: int) -> None:
         if name := self._live(number):
             self.play.end_job(name, "Failed", "BackoffLimitExceeded", {"exitCode": code})
 
-    @rule(number=pick)
+    @move(number=pick)
     def a_try_fails(self, number: int) -> None:
         if name := self._live(number):
             self.play.end_pod(name, {"exitCode": 1})
 
-    @rule(number=pick, gates=st.sampled_from([0.2, 0.6, 0.9]))
+    @move(number=pick, gates=st.sampled_from([0.2, 0.6, 0.9]))
     def a_stage_reports(self, number: int, gates: float) -> None:
         if name := self._live(number):
             labels = self.play.jobs[name]["metadata"]["labels"]
@@ -152,7 +170,7 @@ class Histories(RuleBasedStateMachine):
             if part in STAGES:
                 self.play.report(part, labels[LABEL_RUN], **figures)
 
-    @rule(number=pick, silent=st.booleans())
+    @move(number=pick, silent=st.booleans())
     def a_pod_is_evicted(self, number: int, silent: bool) -> None:
         pods = [
             name
@@ -163,15 +181,36 @@ class Histories(RuleBasedStateMachine):
             self.play.ask_to_end(pod, grace=20)
             self.silent |= {pod} if silent else set()
 
-    @rule()
+    @move(number=pick)
+    def a_container_hangs(self, number: int) -> None:
+        if name := self._live(number):
+            self.play.run_job(name)
+            self._pass_time(1, 70)
+
+    @move(number=pick)
+    def a_node_dies(self, number: int) -> None:
+        if name := self._live(number):
+            self.play.run_job(name)
+            self._pass_time(1)
+            if name in self.play.jobs and (pods := self.play.pods_of(name)):
+                self.play.ask_to_end(pods[-1], grace=20)
+                self.silent.add(pods[-1])
+            self._pass_time(70)
+
+    def _pass_time(self, *seconds: float) -> None:
+        self.play.hear()
+        for passed in seconds:
+            self.look(seconds=passed)
+
+    @move()
     def silent_nodes_come_back(self) -> None:
         self.silent.clear()
 
-    @rule()
+    @move()
     def what_leaves_is_gone(self) -> None:
         self.play.collect(frozenset(self.silent))
 
-    @rule(number=pick, background=st.booleans())
+    @move(number=pick, background=st.booleans())
     def somebody_deletes_a_job(self, number: int, background: bool) -> None:
         name = self._live(number)
         if name and background:
@@ -184,7 +223,7 @@ class Histories(RuleBasedStateMachine):
                 "metadata": self.play.jobs[name]["metadata"] | metadata
             }
 
-    @rule()
+    @move()
     def finished_jobs_expire(self) -> None:
         for name in set(self.play.jobs) - set(self.play.unfinished()):
             for pod in self.play.pods_of(name):
@@ -197,37 +236,37 @@ class Histories(RuleBasedStateMachine):
         if line in self.play.project["spec"]:
             self.play.edit(**{line: self.play.project["spec"][line] | fields})
 
-    @rule(line=st.sampled_from(["train", "test"]), suspend=st.booleans())
+    @move(line=st.sampled_from(["train", "test"]), suspend=st.booleans())
     def suspend_or_resume(self, line: str, suspend: bool) -> None:
         self._edit_line(line, suspend=suspend)
 
-    @rule(line=st.sampled_from(["train", "test"]))
+    @move(line=st.sampled_from(["train", "test"]))
     def raise_revision(self, line: str) -> None:
         before = self.play.project["spec"].get(line, {})
         self._edit_line(line, revision=before.get("revision", 0) + 1)
 
-    @rule(run_test=st.booleans())
+    @move(run_test=st.booleans())
     def new_run(self, run_test: bool) -> None:
         self.names += 1
         self.play.edit(train={"id": f"r{self.names}", "runTest": run_test})
 
     @precondition(lambda self: self.names)
-    @rule(number=pick)
+    @move(number=pick)
     def name_an_old_run_again(self, number: int) -> None:
         self.play.edit(train={"id": f"r{number % self.names}", "runTest": self.run_test})
 
-    @rule(checkpoint=st.sampled_from(["Best", "Last"]))
+    @move(checkpoint=st.sampled_from(["Best", "Last"]))
     def new_test(self, checkpoint: str) -> None:
         self.names += 1
         self.play.edit(test={"id": f"t{self.names}", "checkpoint": checkpoint})
 
-    @rule()
+    @move()
     def drop_the_test(self) -> None:
         spec = {name: part for name, part in self.play.project["spec"].items() if name != "test"}
         self.play.project = self.play.project | {"spec": spec}
         self.play.edit()
 
-    @rule(gates=st.sampled_from(GATES), limits=st.sampled_from(LIMITS))
+    @move(gates=st.sampled_from(GATES), limits=st.sampled_from(LIMITS))
     def change_gates_and_limits(self, gates: dict[str, Any], limits: dict[str, Any]) -> None:
         self.play.edit(gates=gates, limits=limits)
 
@@ -286,8 +325,8 @@ class Histories(RuleBasedStateMachine):
         play = self.play
         play.heard = None
         self.silent.clear()
-        self.suspend_or_resume("train", suspend=False)
-        self.suspend_or_resume("test", suspend=False)
+        self.suspend_or_resume("", line="train", suspend=False)
+        self.suspend_or_resume("", line="test", suspend=False)
         for _ in range(30):
             play.settle()
             self.what_has_ended_stays_as_it_ended()
@@ -317,7 +356,7 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=int(os.environ.get("HISTORIES", "60")),
+    max_examples=int(os.environ.get("HISTORIES", "40")),
     stateful_step_count=50,
     derandomize="HISTORIES" not in os.environ,
     database=None,

@@ -160,6 +160,18 @@ def test_the_next_attempt_waits_until_a_lost_pod_is_gone(way: str) -> None:
     assert play.live("detection") == f"p-{R1}-detection-1"
 
 
+def test_a_run_trained_again_waits_for_a_pod_of_the_run_before_whose_job_is_gone() -> None:
+    play = training()
+    pod = play.pod("detection")
+    del play.jobs[play.live("detection")]
+    play.ask_to_end(pod, grace=120)
+    play.edit_train(revision=1)
+    assert play.step().creates == () and play.condition("Waiting") == ("True", "Starting")
+    play.collect()
+    play.settle()
+    assert play.live("prepare") == f"p-{run_hash('r1', 1)}-prepare-0"
+
+
 def test_a_deleted_project_still_lets_go_of_a_lost_pod() -> None:
     play = training(nodeLostSeconds=60)
     pod = lost(play)
