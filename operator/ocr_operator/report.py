@@ -27,6 +27,8 @@ _PHASES = {
     Stage.PACKAGE: Phase.PACKAGING,
     Stage.TEST: Phase.TESTING,
 }
+_SETTLED = (conditions.DATASET_VALID, conditions.QUALITY_PASSED)
+"""Conditions that tell of what has been, and stay true whatever the spec says now."""
 _NOTHING_TO_DO = "nothing to do: set spec.train or spec.test"
 
 
@@ -107,7 +109,10 @@ def invalid_project(
             "phase": Phase.FAILED,
             "message": problem[:1024],
             "observed_generation": generation,
-            "conditions": conditions.merge(before.conditions, findings, generation, now),
+            "conditions": [
+                *conditions.merge(before.conditions, findings, generation, now),
+                *(condition for condition in before.conditions if condition.type in _SETTLED),
+            ],
         }
     )
 

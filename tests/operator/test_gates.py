@@ -158,6 +158,19 @@ def test_a_gate_that_is_lowered_lets_the_run_in_and_one_that_is_raised_takes_not
     assert model_of(play) == ("r1", 0) and play.condition("QualityPassed") == ("True", "Passed")
 
 
+def test_a_spec_that_cannot_be_followed_takes_no_verdict_back() -> None:
+    play = trained(gates={"minHmean": 0.8})
+    events = play.events.count("BelowGate")
+    play.edit(resources={"nodes": 2})
+    play.settle()
+    assert play.condition("Failed") == ("True", "InvalidSpec")
+    assert play.condition("QualityPassed") == ("False", "BelowGate")
+    play.edit(resources={"nodes": 1})
+    play.settle()
+    assert play.condition("QualityPassed") == ("False", "BelowGate")
+    assert play.events.count("BelowGate") == events
+
+
 def test_records_keep_what_a_run_reached_and_cost() -> None:
     play = trained()
     begun = timestamp(play.now)
