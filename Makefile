@@ -50,7 +50,7 @@ test-training: setup ## Really trains small models (two minutes)
 test-e2e: setup build-tools ## Images, helm and a run to Complete on the embedded node
 	$(PYTHON) tests/suites.py e2e
 
-bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at what cost (one minute)
+bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at what cost, beside a Go peer (nine minutes)
 	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_operator.py
 
 bench-prepare: setup ## How quickly images are checked, and in how much memory (half a minute)
