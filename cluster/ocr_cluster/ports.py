@@ -17,18 +17,17 @@ class PortClaim:
 
     def __init__(self, count: int) -> None:
         for base in range(FIRST, LAST, count):
-            claim = _claim(base)
-            if claim is None:
-                continue
             self.ports = tuple(range(base, base + count))
-            if all(is_free(port) for port in self.ports):
-                self._claim = claim
+            # Each port by itself: claims of different sizes overlap, and a server may be away for a while.
+            self._claims = [claim for port in self.ports if (claim := _claim(port))]
+            if len(self._claims) == count and all(is_free(port) for port in self.ports):
                 return
-            claim.close()
+            self.release()
         raise ClusterError(f"no {count} free ports in a row between {FIRST} and {LAST}")
 
     def release(self) -> None:
-        self._claim.close()
+        for claim in self._claims:
+            claim.close()
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
@@ -42,10 +41,10 @@ def is_free(port: int, address: str = "127.0.0.1") -> bool:
         return True
 
 
-def _claim(base: int) -> socket.socket | None:
+def _claim(port: int) -> socket.socket | None:
     claim = socket.socket(socket.AF_UNIX)
     try:
-        claim.bind(f"\0ocr-cluster/ports/{base}")
+        claim.bind(f"\0ocr-cluster/ports/{port}")
     except OSError:
         claim.close()
         return None

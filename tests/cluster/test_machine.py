@@ -83,8 +83,11 @@ def test_the_lock_names_its_holder() -> None:
 
 
 def test_two_claims_never_share_a_port_and_a_taken_one_is_passed_over() -> None:
-    first, second = PortClaim(3), PortClaim(3)
-    assert not set(first.ports) & set(second.ports)
+    first, second, others = PortClaim(3), PortClaim(3), [PortClaim(count) for count in (1, 2, 1, 4, 1)]
+    claimed = [port for claim in (first, second, *others) for port in claim.ports]
+    assert len(claimed) == len(set(claimed)), "whatever their sizes"
+    for claim in others:
+        claim.release()
     first.release()
     with socket.socket() as server:
         server.bind(("127.0.0.1", first.ports[1]))
