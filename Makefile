@@ -8,7 +8,7 @@ export PYTHONPATH := cluster
 # uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup check format test test-quick test-training test-e2e build-tools bench-operator bench-prepare bench-trainer bench-ocr demo cluster cluster-down clean
+.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr demo cluster cluster-down clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test-training: setup ## Really trains small models (two minutes)
 
 test-e2e: setup build-tools ## Images, helm and a run to Complete on the embedded node
 	$(PYTHON) tests/suites.py e2e
+
+test-kills: setup build-tools ## Kill the operator at a hundred random moments (two minutes)
+	OCR_TEST_KILLS=100 $(PYTHON) -m pytest -s tests/operator/test_killed.py
 
 bench-operator: setup build-tools ## How quickly the operator makes Jobs, and at what cost, beside a Go peer (nine minutes)
 	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_operator.py

@@ -58,29 +58,8 @@ class Settings:
                 raise BadSettings(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
             return value
 
-        def seconds(name: str, default: float) -> float:
-            text = environment.get(name) or str(default)
-            try:
-                value = float(text)
-            except ValueError:
-                value = math.nan
-            if not 0 < value < math.inf:
-                raise BadSettings(f"{name} is {text!r}: it must be a number of seconds above 0")
-            return value
-
         report_url = _url(environment, "OCR_STATUS_REPORT_URL")
-        lease = environment.get("OCR_LEASE_SECONDS") or str(cls.lease_seconds)
-        if not lease.isdecimal() or int(lease) < 1:
-            raise BadSettings(
-                f"OCR_LEASE_SECONDS is {lease!r}: it must be a whole number of seconds, 1 or more"
-            )
-        renew = seconds("OCR_LEASE_RENEW_SECONDS", cls.lease_renew_seconds)
-        retry = seconds("OCR_LEASE_RETRY_SECONDS", cls.lease_retry_seconds)
-        if not retry < renew < int(lease):
-            raise BadSettings(
-                f"OCR_LEASE_RETRY_SECONDS ({retry:g}), OCR_LEASE_RENEW_SECONDS ({renew:g}) and"
-                f" OCR_LEASE_SECONDS ({lease}) must each be less than the next"
-            )
+        lease, renew, retry = _lease_times(environment, cls)
         port = environment.get("OCR_HEALTH_PORT") or "8080"
         if not port.isdecimal() or int(port) > 65535:
             raise BadSettings(f"OCR_HEALTH_PORT is {port!r}: it must be a port number")
@@ -97,15 +76,44 @@ class Settings:
             log_format=one_of("OCR_LOG_FORMAT", cls.log_format, LOG_FORMATS),
             health_port=int(port),
             lease_name=environment.get("OCR_LEASE_NAME") or cls.lease_name,
-            lease_seconds=int(lease),
+            lease_seconds=lease,
             lease_renew_seconds=renew,
             lease_retry_seconds=retry,
-            blind_seconds=seconds("OCR_BLIND_SECONDS", cls.blind_seconds),
-            watch_silence_seconds=seconds("OCR_WATCH_SILENCE_SECONDS", cls.watch_silence_seconds),
+            blind_seconds=_seconds(environment, "OCR_BLIND_SECONDS", cls.blind_seconds),
+            watch_silence_seconds=_seconds(
+                environment, "OCR_WATCH_SILENCE_SECONDS", cls.watch_silence_seconds
+            ),
             status_report_url=report_url,
             status_report_secrets=_secrets(environment) if report_url else (),
             cloudevents_url=_url(environment, "OCR_CLOUDEVENTS_URL"),
         )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise BadSettings(f"{name} is {text!r}: it must be a number of seconds above 0")
+    return value
+
+
+def _lease_times(environment: Mapping[str, str], default: type[Settings]) -> tuple[int, float, float]:
+    """How long the Lease holds, how long its holder may go without renewing, and how often it renews."""
+    text = environment.get("OCR_LEASE_SECONDS") or str(default.lease_seconds)
+    if not text.isdecimal() or int(text) < 1:
+        raise BadSettings(f"OCR_LEASE_SECONDS is {text!r}: it must be a whole number of seconds, 1 or more")
+    holds = int(text)
+    renew = _seconds(environment, "OCR_LEASE_RENEW_SECONDS", default.lease_renew_seconds)
+    retry = _seconds(environment, "OCR_LEASE_RETRY_SECONDS", default.lease_retry_seconds)
+    if not retry < renew < holds:
+        raise BadSettings(
+            f"OCR_LEASE_RETRY_SECONDS ({retry:g}), OCR_LEASE_RENEW_SECONDS ({renew:g}) and"
+            f" OCR_LEASE_SECONDS ({holds}) must each be less than the next"
+        )
+    return holds, renew, retry
 
 
 def _url(environment: Mapping[str, str], name: str) -> str | None:

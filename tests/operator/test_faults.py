@@ -14,7 +14,7 @@ from ocr_contract.stages import TRAIN_STAGES
 from operator_probe import Kubelet, ProbedOperator
 from operator_world import World, eventually
 
-PROJECTS = [f"p{number}" for number in range(5)]
+PROJECTS = [f"p{number}" for number in range(4)]
 QUICK = {
     "OCR_LEASE_SECONDS": "6",
     "OCR_LEASE_RENEW_SECONDS": "4",

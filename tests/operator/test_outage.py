@@ -17,15 +17,15 @@ from ocr_contract.stages import TRAIN_STAGES
 from operator_probe import Kubelet, ProbedOperator
 from operator_world import World, eventually, http_client, install_crd
 
-OUTAGE_SECONDS = float(os.environ.get("OCR_TEST_OUTAGE", "12"))
+OUTAGE_SECONDS = float(os.environ.get("OCR_TEST_OUTAGE", "8"))
 """Longer than the deadline to renew, the limit of blindness and the longest delay between two attempts."""
 QUICK = {
     "OCR_LEASE_SECONDS": "4",
     "OCR_LEASE_RENEW_SECONDS": "3",
     "OCR_LEASE_RETRY_SECONDS": "0.5",
-    "OCR_BLIND_SECONDS": "8",
+    "OCR_BLIND_SECONDS": "6",
 }
-PROJECTS = [f"p{number}" for number in range(5)]
+PROJECTS = [f"p{number}" for number in range(4)]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from operator_world import World, eventually
 
 Start = Callable[..., ProbedOperator]
 QUICK = {"OCR_LEASE_SECONDS": "3", "OCR_LEASE_RENEW_SECONDS": "2", "OCR_LEASE_RETRY_SECONDS": "0.3"}
-MANY = 200
+MANY = 150
 
 
 @pytest.fixture

@@ -98,3 +98,19 @@ def test_many_workers_share_the_keys() -> None:
         assert sorted(done) == sorted(keys)
 
     play(scene)
+
+
+def test_a_closed_queue_hands_out_nothing_more_and_tells_when_work_is_done() -> None:
+    async def scene(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        queue.add("b")
+        in_work = await queue.get()
+        queue.close()
+        assert await is_empty(queue)
+        idle = asyncio.create_task(queue.idle())
+        await asyncio.sleep(0)
+        assert not idle.done()
+        queue.done(in_work)
+        await idle
+
+    play(scene)
