@@ -232,11 +232,14 @@ class Operator:
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
+        """Length of the log of those that were started earlier."""
 
     def start(self) -> None:
         """With a Lease of its own unless told otherwise: a killed one's would have to run out first."""
         environment = {"OCR_LEASE_NAME": f"life-{uuid.uuid4()}", **self.environment}
         with self.log_path.open("ab") as output:
+            self._said_before = len(self.log)
             self._process = subprocess.Popen(
                 self.command,
                 env=environment,
@@ -245,8 +248,8 @@ class Operator:
             )
 
     def until_started(self) -> None:
-        """Return when it has said so."""
-        eventually(lambda: "Started in namespace" in self.log, "the operator starts")
+        """Return when the one that was started last has said so: before, SIGTERM just ends it."""
+        eventually(lambda: "Started in namespace" in self.log[self._said_before :], "the operator starts")
 
     def kill(self) -> None:
         """No time for anything: SIGKILL."""

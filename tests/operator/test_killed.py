@@ -130,6 +130,7 @@ def test_killed_at_random_moments_it_loses_no_project_and_makes_no_job_twice(
                     if made < life / 2:  # the machine has become busier
                         longest *= 1.1
             operator.start()
+            operator.until_started()
             for name in names:
                 own_world.until_condition(name, "Complete")
             assert operator.stop() < 10
