@@ -90,7 +90,6 @@ def _become(main: Callable[[list[str]], int], log: Path) -> NoReturn:
         with log.open("ab") as output, Path(os.devnull).open() as nothing:
             for number, file in enumerate((nothing, output, output)):
                 os.dup2(file.fileno(), number)
-        os.environ["OCR_LEASE_NAME"] = f"life-{os.getpid()}"  # the one before left its Lease held
         status = main(["run"])
     except BaseException:
         traceback.print_exc()

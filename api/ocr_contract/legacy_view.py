@@ -4,18 +4,16 @@ The operator's part says how the run stands, the trainer's part only what its fi
 run (its run hash differs) is nobody's progress, and a word of success counts only when the Job has succeeded.
 """
 
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from ocr_contract.legacy import TestStatus, TrainStatus, Word, as_document
 from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
-from ocr_contract.names import run_hash, test_hash
 from ocr_contract.project import Project, RunState
 from ocr_contract.status import DatasetReport, DetectionReport, RecognitionReport, TestReport
 
 _WORDS: Final = {word.name: word for word in Word if word not in (Word.SUCCEEDED, Word.FAILED)}
 """What a trainer may say: the Job alone decides how a run ends."""
 _ENDS: Final = {RunState.SUCCEEDED: Word.SUCCEEDED, RunState.FAILED: Word.FAILED}
-R = TypeVar("R", DatasetReport, DetectionReport, RecognitionReport)
 
 _FIGURES: Final = (
     "word_acc",
@@ -50,11 +48,10 @@ def test_answer(project: Project) -> TestStatusAnswer:
 
 def train_status(project: Project) -> TrainStatus:
     """status.json of the run that spec asks for; only the epochs asked for while it is queued or prepared."""
-    run = run_hash(project.train_id or "", project.revision)
-    trainer = project.status.trainer
-    dataset = _of_run(trainer.dataset, run) or DatasetReport()
-    detection = _of_run(trainer.detection, run) or DetectionReport()
-    recognition = _of_run(trainer.recognition, run) or RecognitionReport()
+    trainer = project.train_reports
+    dataset = trainer.dataset or DatasetReport()
+    detection = trainer.detection or DetectionReport()
+    recognition = trainer.recognition or RecognitionReport()
     return TrainStatus(
         status=train_word(project),
         det_totalEpoch=detection.total_epochs or project.epochs("detection"),
@@ -76,9 +73,7 @@ def train_status(project: Project) -> TrainStatus:
 
 def test_status(project: Project) -> TestStatus:
     """status_test.json of the test that spec asks for."""
-    report = project.status.trainer.test
-    if report is None or report.run != test_hash(project.test_id or "", project.test_revision):
-        report = TestReport()
+    report = project.test_reports.test or TestReport()
     word = test_word(project)
     return TestStatus(status=word, testImage=report.images_done, totalTestImage=report.total_images)
 
@@ -87,9 +82,9 @@ def train_word(project: Project) -> str:
     """The status word alone of the run that spec asks for."""
     if project.train_state in _ENDS:
         return _ENDS[project.train_state].value
-    run = run_hash(project.train_id or "", project.revision)
-    for report in (project.status.trainer.recognition, project.status.trainer.detection):
-        if report is not None and report.run == run and report.state in _WORDS:
+    trainer = project.train_reports
+    for report in (trainer.recognition, trainer.detection):
+        if report is not None and report.state in _WORDS:
             return _WORDS[report.state].value
     return Word.DETECTOR_TRAINING.value
 
@@ -110,7 +105,3 @@ def current_epoch(status: TrainStatus) -> Epoch:
     if status.rec_epoch:
         return Epoch(status.rec_epoch, status.rec_totalEpoch, status.rec_loss)
     return Epoch(status.det_epoch, status.det_totalEpoch, status.det_loss)
-
-
-def _of_run(report: R | None, run: str) -> R | None:
-    return report if report is not None and report.run == run else None

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ocr_contract.names import run_hash, test_hash
 from ocr_contract.resource import GROUP
-from ocr_contract.status import OcrProjectStatus, RunStatus, StageState, TestRunStatus
+from ocr_contract.status import OcrProjectStatus, RunStatus, StageState, TestRunStatus, TrainerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,16 @@ class Project:
     @property
     def test_revision(self) -> int:
         return int(self.test.get("revision") or 0)
+
+    @property
+    def train_reports(self) -> TrainerStatus:
+        """What the trainer has reported of the run that spec asks for."""
+        return self.status.trainer.of_run(run_hash(self.train_id or "", self.revision))
+
+    @property
+    def test_reports(self) -> TrainerStatus:
+        """The same for the test."""
+        return self.status.trainer.of_run(test_hash(self.test_id or "", self.test_revision))
 
     @property
     def run(self) -> RunStatus | None:

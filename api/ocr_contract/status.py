@@ -227,6 +227,12 @@ class TrainerStatus(StatusModel):
     recognition: RecognitionReport | None = None
     test: TestReport | None = None
 
+    def of_run(self, run: str) -> "TrainerStatus":
+        """What was reported of that very run or test, by its hash: another's report is nobody's progress."""
+        reports = {name: getattr(self, name) for name in TrainerStatus.model_fields}
+        ours = {name: report for name, report in reports.items() if report is not None and report.run == run}
+        return TrainerStatus(**ours)
+
 
 class OcrProjectStatus(StatusModel):
     phase: Phase | None = None

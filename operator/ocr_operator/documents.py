@@ -1,6 +1,6 @@
 """Kubernetes objects as the plain JSON documents they are, and the few questions we ask of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,21 +50,19 @@ def is_finished(job: Document) -> bool:
 
 def jobs_of_stage(jobs: Iterable[Document], run: str, stage: str) -> list[Document]:
     """The stage's Jobs, oldest attempt first."""
-    found = [
-        job
-        for job in jobs
-        if labels_of(job).get(LABEL_RUN) == run and labels_of(job).get(LABEL_STAGE) == stage
-    ]
-    return sorted(found, key=attempt_of)
+    return sorted(_of_stage(jobs, run, stage), key=attempt_of)
 
 
 def pods_of_stage(pods: Iterable[Document], run: str, stage: str) -> tuple[Document, ...]:
     """The stage's pods, whatever Job made them: it may be gone before them."""
-    return tuple(
-        pod
-        for pod in pods
-        if labels_of(pod).get(LABEL_RUN) == run and labels_of(pod).get(LABEL_STAGE) == stage
-    )
+    return tuple(_of_stage(pods, run, stage))
+
+
+def _of_stage(documents: Iterable[Document], run: str, stage: str) -> Iterator[Document]:
+    for document in documents:
+        labels = labels_of(document)
+        if labels.get(LABEL_RUN) == run and labels.get(LABEL_STAGE) == stage:
+            yield document
 
 
 def attempt_of(job: Document) -> int:

@@ -120,13 +120,7 @@ class Kube:
             "metadata": {"name": name, "uid": uid},
             "status": {"phase": "Failed", "conditions": [disruption]},
         }
-        await self._call(
-            "PATCH",
-            f"{PODS.format(namespace=namespace)}/{name}/status",
-            query={"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"},
-            body=body,
-            content="application/apply-patch+yaml",
-        )
+        await self._apply(f"{PODS.format(namespace=namespace)}/{name}/status", body)
 
     async def read_project(self, namespace: str, name: str) -> Document:
         return await self._call("GET", f"{PROJECTS.format(namespace=namespace)}/{name}")
@@ -150,11 +144,7 @@ class Kube:
             "status": status,
         }
         path = f"{PROJECTS.format(namespace=metadata['namespace'])}/{metadata['name']}/status"
-        query = {"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"}
-        applied = await self._call(
-            "PATCH", path, query=query, body=body, content="application/apply-patch+yaml"
-        )
-        return self._tell("project", applied)
+        return self._tell("project", await self._apply(path, body))
 
     async def read_lease(self, namespace: str, name: str) -> Document:
         return self._tell("lease", await self._call("GET", f"{LEASES.format(namespace=namespace)}/{name}"))
@@ -170,6 +160,11 @@ class Kube:
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         path = f"/api/v1/namespaces/{namespace}/events"
         await self._call("POST", path, body=event, moments=())  # what was done after all is done twice
+
+    async def _apply(self, path: str, body: Mapping[str, Any]) -> Document:
+        """A server-side apply, whoever else has written the fields."""
+        query = {"fieldManager": OPERATOR_FIELD_MANAGER, "force": "true"}
+        return await self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml")
 
     async def _list(self, path: str, selector: str, api_version: str, kind: str) -> Listing:
         query = {"labelSelector": selector} if selector else {}

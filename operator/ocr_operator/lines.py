@@ -103,7 +103,7 @@ class Lines:
             project=self.name,
             limits=self.spec.limits,
             gpu_resource=self.gpu_resource,
-            trainer=self.before.trainer,
+            reports=self.before.trainer.of_run(track.hash),
             stall_known=stalled is not None and stalled.status == "True",
             blocked=blocked,
             test_held=test_held,
@@ -140,7 +140,8 @@ class Lines:
         known: Figures | None = find_record(self.before.runs, run.id, run.revision)
         if known is None and is_of(self.before.model, run):
             known = self.before.model
-        return merged(known, reported_figures(names.run_hash(run.id, run.revision), self.before.trainer))
+        reports = self.before.trainer.of_run(names.run_hash(run.id, run.revision))
+        return merged(known, reported_figures(reports))
 
     def _record(self, run: RunStatus, *, replaced: bool) -> RunRecord | None:
         known = find_record(self.before.runs, run.id, run.revision)

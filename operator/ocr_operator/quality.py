@@ -32,16 +32,12 @@ class Verdict:
     message: str
 
 
-def reported_figures(run: str, trainer: TrainerStatus) -> Figures:
-    """What the trainer has measured of the run with that hash: a report of another run says nothing."""
-    detection, recognition, test = (
-        report if report is not None and report.run == run else None
-        for report in (trainer.detection, trainer.recognition, trainer.test)
-    )
+def reported_figures(reports: TrainerStatus) -> Figures:
+    """What the trainer has measured, by one run's reports."""
     return Figures(
-        hmean=getattr(detection, "hmean", None),
-        char_precision=getattr(recognition, "char_precision", None),
-        end_to_end_f1=getattr(test, "end_to_end_f1", None),
+        hmean=reports.detection.hmean if reports.detection else None,
+        char_precision=reports.recognition.char_precision if reports.recognition else None,
+        end_to_end_f1=reports.test.end_to_end_f1 if reports.test else None,
     )
 
 

@@ -226,13 +226,12 @@ def _stalled(picture: Picture) -> Finding:
 
 
 def _not_learning(picture: Picture) -> Finding:
-    trainer = picture.before.trainer
-    reports = {Stage.DETECTION: trainer.detection, Stage.RECOGNITION: trainer.recognition}
     doubts = [
         f"{stage}: {report.not_learning}"
         for run in picture.runs
         for stage in run.running
-        if (report := reports.get(stage)) and report.run == run.track.hash and report.not_learning
+        if (report := progress.training_report(stage, run.track, picture.before.trainer))
+        and report.not_learning
     ]
     if not doubts:
         return Finding(conditions.NOT_LEARNING, False, "NoSign")
@@ -252,11 +251,8 @@ def _dataset(picture: Picture) -> Finding | None:
         return None
     prepare = run.run.stages.get(Stage.PREPARE)
     if prepare is not None and prepare.state is StageState.SUCCEEDED:
-        report = picture.before.trainer.dataset
-        counted = report is not None and report.run == run.track.hash
-        message = (
-            f"{report.train_images} images, {report.train_words} words to train" if report and counted else ""
-        )
+        report = picture.before.trainer.of_run(run.track.hash).dataset
+        message = f"{report.train_images} images, {report.train_words} words to train" if report else ""
         return Finding(conditions.DATASET_VALID, True, "Checked", message)
     if prepare is not None and prepare.state is StageState.FAILED:
         return Finding(conditions.DATASET_VALID, False, prepare.reason or "Failed", prepare.message or "")

@@ -43,23 +43,23 @@ async def resync_forever(
 async def resync(store: Store, queue: WorkQueue[Key], kube: Kube, namespace: str) -> None:
     """List everything once and enqueue every project."""
     listed = await kube.list_projects(namespace)
-    _compare(listed, list(store.projects.values()), store.remember_project, store.forget_project)
+    take_over(listed, list(store.projects.values()), store.remember_project, store.forget_project)
     for listing, known, remember, forget in (
         (await kube.list_jobs(namespace, LABEL_PROJECT), store.jobs, store.remember_job, store.forget_job),
         (await kube.list_pods(namespace, LABEL_PROJECT), store.pods, store.remember_pod, store.forget_pod),
     ):
-        _compare(listing, [item for items in known.values() for item in items.values()], remember, forget)
+        take_over(listing, [item for items in known.values() for item in items.values()], remember, forget)
     for key in store.projects:
         queue.add(key)
 
 
-def _compare(
+def take_over(
     listing: Listing,
     known: list[Document],
     remember: Callable[[Document], object],
     forget: Callable[[Document], object],
 ) -> None:
-    """Forget what is older than the list and not in it."""
+    """Remember what is listed, and forget what is older than the list and not in it."""
     there = {item["metadata"]["uid"] for item in listing.items}
     for item in listing.items:
         remember(without_noise(item))

@@ -25,7 +25,8 @@ class RunContext:
     project: str
     limits: Limits
     gpu_resource: str
-    trainer: TrainerStatus
+    reports: TrainerStatus
+    """What the trainer has reported of this very line."""
     stall_known: bool = False
     blocked: Waiting | None = None
     """What must change before the line may create Jobs."""
@@ -132,7 +133,7 @@ def _stage_context(track: Track, stage: Stage, context: RunContext, turn: bool, 
         stop=stop,
         limits=context.limits,
         gpu_resource=context.gpu_resource,
-        heartbeat=heartbeat(stage, track.hash, context.trainer),
+        heartbeat=heartbeat(stage, context.reports),
         stall_known=context.stall_known,
         held=context.test_held if stage is Stage.TEST else None,
     )

@@ -22,15 +22,15 @@ class Silence:
     """Seconds until it counts as a stall; 0 and less: it is one."""
 
 
-def heartbeat(stage: Stage, run: str, trainer: TrainerStatus) -> datetime | None:
-    """The stage's last report of this run; the package stage, which only takes minutes, makes none."""
+def heartbeat(stage: Stage, reports: TrainerStatus) -> datetime | None:
+    """The stage's last report, of its run's; the package stage, which only takes minutes, makes none."""
     report = {
-        Stage.PREPARE: trainer.dataset,
-        Stage.DETECTION: trainer.detection,
-        Stage.RECOGNITION: trainer.recognition,
-        Stage.TEST: trainer.test,
+        Stage.PREPARE: reports.dataset,
+        Stage.DETECTION: reports.detection,
+        Stage.RECOGNITION: reports.recognition,
+        Stage.TEST: reports.test,
     }.get(stage)
-    return report.updated_at if report is not None and report.run == run else None
+    return report.updated_at if report is not None else None
 
 
 def listen(

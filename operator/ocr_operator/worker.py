@@ -17,6 +17,7 @@ from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
 from ocr_operator.kube import Kube
 from ocr_operator.logs import about_job, about_project
 from ocr_operator.reconcile import reconcile
+from ocr_operator.resync import take_over
 from ocr_operator.settings import Settings
 from ocr_operator.store import Key, Store, key_of, without_noise
 from ocr_operator.waiting import NAME_TAKEN
@@ -210,13 +211,8 @@ class Worker:
                 if known := self._store.jobs.get(key, {}).get(name):
                     self._store.forget_job(known)
         listing = await self._kube.list_pods(namespace, f"{LABEL_PROJECT}={project}")
-        there = {pod["metadata"]["uid"] for pod in listing.items}
-        for pod in listing.items:
-            self._store.remember_pod(without_noise(pod))
-        for pod in list(self._store.pods.get(key, {}).values()):
-            metadata = pod["metadata"]
-            if metadata["uid"] not in there and int(metadata["resourceVersion"]) <= listing.version:
-                self._store.forget_pod(pod)
+        remembered = list(self._store.pods.get(key, {}).values())
+        take_over(listing, remembered, self._store.remember_pod, self._store.forget_pod)
 
     async def _verify_project(self, project: Document) -> None:
         """Make the store hold the project as the API server has it, its pods' last reports included."""

@@ -8,6 +8,7 @@ import pytest
 
 from ocr_cluster.control_plane import ControlPlane
 from operator_world import Operator, World, http_client, install_crd
+from report_receiver import Receiver, receiver
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,17 @@ def own_operator(control_plane: ControlPlane, own_world: World, tmp_path: Path) 
     yield operator
     operator.kill()
     assert "Traceback" not in operator.log, operator.log
+
+
+@pytest.fixture
+def platform() -> Iterator[Receiver]:
+    """Who is told by status reports."""
+    with receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def others() -> Iterator[Receiver]:
+    """Who is told by CloudEvents."""
+    with receiver() as server:
+        yield server

@@ -1,7 +1,6 @@
 """From a change in the store to the receivers, while this process leads and no longer."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from ocr_operator.settings import Settings
 from ocr_operator.store import Store
 from ocr_operator.telling.teller import Teller, deliveries_of
-from report_receiver import SECRET, Receiver, receiver
+from report_receiver import SECRET, Receiver
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -32,18 +31,6 @@ def failed(name: str, version: int) -> dict[str, Any]:
     stages = {"prepare": {"state": "Failed", "message": "no annotations"}}
     train = {"id": "r1", "stages": stages, "finishedAt": "2026-11-25T11:59:00Z"}
     return project(name, version, status={"phase": "Failed", "train": train})
-
-
-@pytest.fixture
-def platform() -> Iterator[Receiver]:
-    with receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def others() -> Iterator[Receiver]:
-    with receiver() as server:
-        yield server
 
 
 @pytest.fixture

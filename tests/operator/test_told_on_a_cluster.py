@@ -18,22 +18,10 @@ from ocr_cluster.ports import PortClaim
 from ocr_contract.legacy import Word
 from ocr_contract.names import run_hash
 from operator_world import Operator, World, eventually
-from report_receiver import KEY, SECRET, Receiver, receiver
+from report_receiver import KEY, SECRET, Receiver
 
 RUN = run_hash("r1", 0)
 TRAIN = {"id": "r1", "detection": {"epochs": 2}, "recognition": {"epochs": 1}}
-
-
-@pytest.fixture
-def told() -> Iterator[Receiver]:
-    with receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def others() -> Iterator[Receiver]:
-    with receiver() as server:
-        yield server
 
 
 @pytest.fixture
@@ -45,7 +33,12 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def telling_operator(
-    control_plane: ControlPlane, own_world: World, told: Receiver, others: Receiver, port: int, tmp_path: Path
+    control_plane: ControlPlane,
+    own_world: World,
+    platform: Receiver,
+    others: Receiver,
+    port: int,
+    tmp_path: Path,
 ) -> Iterator[Operator]:
     """An operator that tells two receivers, logs JSON and shows its figures on `port`."""
     secret = tmp_path / "secret"
@@ -54,7 +47,7 @@ def telling_operator(
         control_plane.kubeconfig,
         own_world.namespace,
         tmp_path / "operator.log",
-        OCR_STATUS_REPORT_URL=f"{told.url}?token=letmein",
+        OCR_STATUS_REPORT_URL=f"{platform.url}?token=letmein",
         OCR_STATUS_REPORT_SECRET_FILE=str(secret),
         OCR_CLOUDEVENTS_URL=others.url,
         OCR_LOG_FORMAT="json",
@@ -101,7 +94,7 @@ def restart(operator: Operator) -> None:
 
 
 def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_hear_by_asking(
-    own_world: World, telling_operator: Operator, told: Receiver, others: Receiver, facade: httpx.Client
+    own_world: World, telling_operator: Operator, platform: Receiver, others: Receiver, facade: httpx.Client
 ) -> None:
     def asked() -> dict[str, Any]:
         answer: dict[str, Any] = facade.get("/status", params={"projectID": "Receipts"}).json()
@@ -111,7 +104,7 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
         """It is what /status answers, but for the sentence: what a pod waits for is no news."""
 
         def holds() -> bool:
-            newest = told.accepted[-1].json if told.accepted else {}
+            newest = platform.accepted[-1].json if platform.accepted else {}
             return newest.get("status") == word and newest | {"msg": ""} == asked() | {"msg": ""}
 
         eventually(holds, f"{word.name} is told")
@@ -126,7 +119,7 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
             trainer.reports(epoch=epoch, imagesSeen=2, **state)
             trainer.reports(epoch=epoch, imagesSeen=4, **state)
             until_told(training)
-            assert told.accepted[-1].json[f"{stage[:3]}_epoch"] == epoch
+            assert platform.accepted[-1].json[f"{stage[:3]}_epoch"] == epoch
         for word in (trained, validating):
             trainer.reports(state=word.name)
             until_told(word)
@@ -142,18 +135,18 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
     own_world.run_stage("receipts", "prepare")
     words = list(Word)
     train("detection", tuple(words[0:4]), epochs=2)
-    fails_once(told)
+    fails_once(platform)
     train("recognition", tuple(words[4:8]), epochs=1)
     own_world.run_stage("receipts", "package")
     own_world.until_condition("receipts", "Complete")
     until_told(Word.SUCCEEDED)
-    assert told.accepted[-1].json == asked()
-    end = told.accepted[-1].id
+    assert platform.accepted[-1].json == asked()
+    end = platform.accepted[-1].id
     restart(telling_operator)
-    eventually(lambda: [r.id for r in told.accepted].count(end) >= 2, "the end is told again")
+    eventually(lambda: [r.id for r in platform.accepted].count(end) >= 2, "the end is told again")
 
-    heard = told.once
-    assert all(received.is_signed_with(KEY) for received in told.all)
+    heard = platform.once
+    assert all(received.is_signed_with(KEY) for received in platform.all)
     assert [word for word, _ in itertools.groupby(r.json["status"] for r in heard)] == words[:9]
     assert [epoch for epoch, _ in itertools.groupby(r.json["det_epoch"] for r in heard)] == [0, 1, 2]
     assert heard[-1].json["hmean"] == 0.9 and heard[-1].json["char_precision"] == 0.8
@@ -163,9 +156,9 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
     assert refusals and all(line["run"] == "r1" for line in refusals)
 
 
-def fails_once(told: Receiver) -> None:
+def fails_once(platform: Receiver) -> None:
     answers = iter([500])
-    told.answers = lambda _: next(answers, 204)
+    platform.answers = lambda _: next(answers, 204)
 
 
 def lines(operator: Operator) -> list[dict[str, Any]]:
@@ -173,7 +166,7 @@ def lines(operator: Operator) -> list[dict[str, Any]]:
 
 
 def test_figures_and_logs_tell_of_a_run_while_a_receiver_keeps_everybody_else_waiting(
-    own_world: World, telling_operator: Operator, told: Receiver, port: int
+    own_world: World, telling_operator: Operator, platform: Receiver, port: int
 ) -> None:
     def page() -> MetricsPage:
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
@@ -181,7 +174,7 @@ def test_figures_and_logs_tell_of_a_run_while_a_receiver_keeps_everybody_else_wa
         return MetricsPage(answer.text)
 
     release = threading.Event()
-    told.answers = lambda _: (release.wait(60), 204)[1]
+    platform.answers = lambda _: (release.wait(60), 204)[1]
     own_world.create("bad", train={"id": "r0"})
     own_world.run_stage("bad", "prepare", exit_code=65)
     own_world.create("p", train=TRAIN)
@@ -190,7 +183,7 @@ def test_figures_and_logs_tell_of_a_run_while_a_receiver_keeps_everybody_else_wa
         own_world.until_stage("p", stage, "Succeeded")
     own_world.until_condition("p", "Complete")
     own_world.until_condition("bad", "Failed")
-    assert told.all and not told.accepted, "the receiver has not answered yet"
+    assert platform.all and not platform.accepted, "the receiver has not answered yet"
 
     def counted() -> MetricsPage | None:
         shown = page()
@@ -222,7 +215,7 @@ def test_figures_and_logs_tell_of_a_run_while_a_receiver_keeps_everybody_else_wa
     assert shown.value("reports_total", receiver="cloudevents", outcome="sent") >= 4
     release.set()
     eventually(lambda: not page().value("reports_queued", receiver="status_report"), "the reports are sent")
-    assert {Word.SUCCEEDED.value, Word.FAILED.value} <= set(told.words())
+    assert {Word.SUCCEEDED.value, Word.FAILED.value} <= set(platform.words())
 
     (created,) = [line for line in lines(telling_operator) if f"-{RUN}-detection-0" in line["message"]]
     assert (created["project"], created["run"], created["stage"]) == (

@@ -63,6 +63,7 @@ class _Line:
 
     key: tuple[str, str, str]
     """The project's uid, the line's kind, its hash."""
+    project: Project
     run: str
     happening: Happening
     occurred: datetime
@@ -87,10 +88,11 @@ def _lines(document: Document) -> Iterator[_Line]:
 
 
 def _train_line(uid: str, project: Project, run: str) -> _Line:
-    trainer, key = project.status.trainer, run_hash(run, project.revision)
-    models = tuple(r if r and r.run == key else None for r in (trainer.detection, trainer.recognition))
+    reports = project.train_reports
+    models = (reports.detection, reports.recognition)
     return _Line(
-        key=(uid, "train", key),
+        key=(uid, "train", run_hash(run, project.revision)),
+        project=project,
         run=run,
         happening=_happening(project.train_state),
         occurred=_occurred(project, project.train_state, project.run, models),
@@ -100,13 +102,12 @@ def _train_line(uid: str, project: Project, run: str) -> _Line:
 
 
 def _test_line(uid: str, project: Project, run: str) -> _Line:
-    report, key = project.status.trainer.test, test_hash(run, project.test_revision)
-    reports = [report] if report and report.run == key else []
     return _Line(
-        key=(uid, "test", key),
+        key=(uid, "test", test_hash(run, project.test_revision)),
+        project=project,
         run=run,
         happening=_happening(project.test_state),
-        occurred=_occurred(project, project.test_state, project.test_run, reports),
+        occurred=_occurred(project, project.test_state, project.test_run, [project.test_reports.test]),
         word=legacy_view.test_word(project),
         epochs=(),
     )
@@ -142,7 +143,7 @@ def _occurred(
 
 def _report(document: Document, line: _Line) -> Report:
     answer = legacy_view.train_answer if line.key[1] == "train" else legacy_view.test_answer
-    body = answer(from_object(document)).model_dump_json().encode()
+    body = answer(line.project).model_dump_json().encode()
     identity = json.dumps([*line.key, line.occurred.isoformat()]).encode() + body
     status = document.get("status") or {}
     return Report(
