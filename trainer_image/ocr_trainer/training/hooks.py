@@ -155,8 +155,9 @@ class StatusHook(Hook):  # type: ignore[misc]
             self._say(self._kind.validated)
 
     def after_train(self, runner: Runner) -> None:
+        """The figures that stay are those of the model that stays: the best epoch's, not the last one's."""
         del runner
-        self._update(now=True, eta_seconds=0, percent=100)
+        self._update(now=True, eta_seconds=0, percent=100, **self._best.figures)
 
     def close(self) -> None:
         """Take the bar off the terminal, however the training ended."""

@@ -133,6 +133,8 @@ class BestKeeper(Hook):  # type: ignore[misc]
         self._rank: tuple[float, ...] = ()
         self.epoch: int | None = None
         """The best epoch so far."""
+        self.figures: dict[str, float] = {}
+        """What its validation found, by the names of `Kind.figures`."""
 
     def resume(self) -> bool:
         """Take over the best epoch of an earlier process; False if there is none that is whole."""
@@ -143,17 +145,16 @@ class BestKeeper(Hook):  # type: ignore[misc]
         if meta.get("run") != self._meta["run"]:
             return False
         metrics = meta["metrics"]
-        self._rank, self.epoch = tuple(float(metrics[name]) for name in self._kind.rank), int(meta["epoch"])
+        self._take(int(meta["epoch"]), metrics)
         if get_rank() == 0:
             replace_json(self._folder / "metrics.json", metrics)
         return True
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         found = self._kind.figures_of(metrics or {})
-        rank = tuple(found[name] for name in self._kind.rank)
-        if rank <= self._rank:
+        if self._rank_of(found) <= self._rank:
             return
-        self._rank, self.epoch = rank, runner.epoch
+        self._take(runner.epoch, found)
         if get_rank() != 0:
             return
         self._check_owner()
@@ -164,6 +165,13 @@ class BestKeeper(Hook):  # type: ignore[misc]
         with naming_full_volume(self._folder):
             replace_json(self._folder / "metrics.json", record)
         logger.info("Epoch %d is the best so far: %s", runner.epoch, found)
+
+    def _take(self, epoch: int, metrics: Meta) -> None:
+        self._rank, self.epoch = self._rank_of(metrics), epoch
+        self.figures = {name: float(metrics[name]) for name in self._kind.figures}
+
+    def _rank_of(self, metrics: Meta) -> tuple[float, ...]:
+        return tuple(float(metrics[name]) for name in self._kind.rank)
 
 
 def bare(model: Any) -> Any:
