@@ -4,15 +4,14 @@ What a line is about is context, not an argument: whoever takes a project into w
 and every line written meanwhile carries it, from whatever module.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import TextIO
 
+from ocr_contract.log_lines import json_line, utc_time
 from ocr_contract.resource import ANNOTATION_RUN_ID, KIND, LABEL_STAGE
 from ocr_operator.documents import Document, labels_of
 from ocr_operator.store import Key
@@ -63,16 +62,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line, whatever the message holds."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_fields(record),
-        }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line)  # other scripts escaped: some of their characters end lines
+        return json_line(record, _fields(record), self)
 
 
 class TextLines(logging.Formatter):
@@ -81,17 +71,12 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage().replace("\n", "\\n")  # what others wrote begins no line of ours
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)} {record.levelname:7} {record.name}: {message}"
+        line = f"{utc_time(record)} {record.levelname:7} {record.name}: {message}"
         if fields:
             line += f" [{fields}]"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
-
-
-def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, str]:
