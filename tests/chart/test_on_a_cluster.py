@@ -28,12 +28,13 @@ CALLS = {
     },
     "-api": {
         "get ocrprojects", "list ocrprojects", "watch ocrprojects", "create ocrprojects", "patch ocrprojects",
+        "delete ocrprojects", "list events",
     },
     "-trainer": {"patch ocrprojects/status"},
 }  # fmt: skip
 NEVER = {
-    "delete ocrprojects", "update ocrprojects/status", "get secrets", "create pods", "create pods/exec",
-    "patch jobs.batch", "deletecollection jobs.batch", "create roles.rbac.authorization.k8s.io",
+    "deletecollection ocrprojects", "update ocrprojects/status", "get secrets", "create pods",
+    "create pods/exec", "patch jobs.batch", "deletecollection jobs.batch", "create roles.rbac.authorization.k8s.io",
     "get ocrprojects/scale", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io other",
 }  # fmt: skip
 

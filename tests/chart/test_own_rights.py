@@ -33,6 +33,10 @@ def test_the_facade_works_with_its_own_rights(installed: Any, tmp_path: Path) ->
         for path in ("/train/start", "/train/start", "/train/stop", "/train/start", "/status"):
             answer = http.get(path, params={"projectID": "Own rights", "trainID": "r1"}).json()
             assert answer["code"] == 0, answer
+        project = "/api/v1/projects/Own rights"
+        assert http.patch(project, json={"spec": {"resources": {"gpus": 2}}}).status_code == 200
+        assert http.get(f"{project}/events").json() == {"items": []}
+        assert http.delete(project).status_code == 204
 
 
 @pytest.fixture

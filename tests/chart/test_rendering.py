@@ -22,6 +22,12 @@ GOOD = {
     ],
     "several operators": ["operator.replicas=2"],
     "several facades": ["api.replicas=3", "api.service.port=8080", "logFormat=json"],
+    "callers with a token": [
+        "api.token.secretName=callers",
+        "api.token.legacyWithout=true",
+        "api.corsOrigins={https://annotate.example,http://localhost:8080}",
+        "api.maxUploadBytes=1000000",
+    ],
     "told elsewhere": [
         "statusReport.url=https://platform.example/told?a=b",
         "statusReport.secretName=told",
@@ -49,6 +55,11 @@ BAD = [
     "statusReport.secret=whsec_AAAA",
     "cloudEvents.url=amqp://broker",
     "api.replicas=-1",
+    "api.token.value=secret-secret-secret",
+    "api.token.secretName=No Name",
+    "api.token.legacyWithout=perhaps",
+    "api.corsOrigins={annotate.example}",
+    "api.maxUploadBytes=0",
     "api.replicas=many",
     "api.service.port=0",
     "api.resources.limit.memory=1Gi",
@@ -111,6 +122,25 @@ def test_the_operator_is_told_whom_to_tell_and_reads_the_secret_from_a_file(offl
     assert environment["OCR_STATUS_REPORT_SECRET_FILE"] == file
     assert "OCR_CLOUDEVENTS_URL" not in environment
     assert "status-report" not in json.dumps(render(offline)), "nothing is mounted that is not asked for"
+
+
+def test_the_facade_reads_its_token_from_a_file_and_writes_to_the_volume(offline: Any) -> None:
+    documents = render(
+        offline, "api.token.secretName=callers", "api.corsOrigins={https://a.example,https://b.example}"
+    )
+    (facade,) = (pod for pod in pods(documents) if "api" in pod["containers"][0]["image"])
+    (container,) = facade["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    (volume,) = (v for v in facade["volumes"] if v["name"] == "token")
+    assert volume["secret"]["secretName"] == "callers" and mounts["token"]["readOnly"]
+    file = f"{mounts['token']['mountPath']}/{volume['secret']['items'][0]['path']}"
+    assert environment["OCR_TOKEN_FILE"] == file
+    assert environment["OCR_LEGACY_WITHOUT_TOKEN"] == "false"
+    assert environment["OCR_CORS_ORIGINS"] == "https://a.example,https://b.example"
+    assert environment["OCR_MAX_UPLOAD_BYTES"] == "21474836480"  # helm reads large numbers as floats
+    assert not mounts["data"].get("readOnly"), "uploads are written there"
+    assert "OCR_TOKEN_FILE" not in json.dumps(render(offline))
 
 
 def test_every_value_is_documented_and_in_the_schema() -> None:
