@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 
-from kubernetes import client
+from kubernetes import client, config
 from ocr_cluster.ports import PortClaim
 from ocr_contract.names import project_name
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from operator_world import http_client, install_crd
 
 PATIENCE_SECONDS = 20.0
 
@@ -84,6 +85,22 @@ class Facade:
             GROUP, VERSION, self.namespace, PLURAL, project_name(project_id), {"status": status}
         )
 
+    def reads(self, project_id: str, status: dict[str, Any]) -> bool:
+        """Whether the facade's memory holds this status already."""
+        document = self.http.get(f"/api/v1/projects/{project_id}").json()
+        return all(_holds(document["status"].get(name), value) for name, value in status.items())
+
+    def tell(self, project_id: str, kind: str, reason: str, message: str, at: str) -> None:
+        """What the operator does, too: an event of the project."""
+        live = self.live(project_id)
+        about = {"apiVersion": API_VERSION, "kind": KIND, "name": live["metadata"]["name"],
+                 "namespace": self.namespace, "uid": live["metadata"]["uid"]}  # fmt: skip
+        event = {
+            "metadata": {"generateName": "event-"}, "involvedObject": about, "type": kind, "reason": reason,
+            "message": message, "firstTimestamp": at, "lastTimestamp": at, "count": 1,
+        }  # fmt: skip
+        client.CoreV1Api(self.cluster.api).create_namespaced_event(self.namespace, event)
+
     def delete(self, project_id: str) -> None:
         self._objects.delete_namespaced_custom_object(
             GROUP, VERSION, self.namespace, PLURAL, project_name(project_id)
@@ -99,6 +116,21 @@ class Facade:
     @property
     def _objects(self) -> client.CustomObjectsApi:
         return client.CustomObjectsApi(self.cluster.api)
+
+
+def _holds(there: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        return all(_holds(there.get(name), value) for name, value in wanted.items())
+    return bool(there == wanted)
+
+
+@contextmanager
+def with_resource(kubeconfig: Path) -> Iterator[Cluster]:
+    """The API server with the OcrProject resource, established."""
+    with http_client(kubeconfig) as http:
+        install_crd(http)
+    with config.new_client_from_config(str(kubeconfig)) as api:
+        yield Cluster(kubeconfig, api)
 
 
 @contextmanager

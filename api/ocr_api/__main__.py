@@ -1,11 +1,10 @@
 """`ocr-api serve`: the facade as a process."""
 
 import argparse
-import logging
 import os
 import sys
 
-from ocr_api.settings import DEFAULT_PORT, read_settings
+from ocr_api.settings import DEFAULT_BODY_SECONDS, DEFAULT_MAX_UPLOAD_BYTES, DEFAULT_PORT, read_settings
 from ocr_contract.exit_codes import ExitCode
 
 ENVIRONMENT = f"""environment:
@@ -13,6 +12,13 @@ ENVIRONMENT = f"""environment:
   OCR_VOLUME_ROOT   where the shared volume is mounted (required)
   OCR_PORT          the port to listen on (default {DEFAULT_PORT})
   OCR_HOST          the address to listen on (default 0.0.0.0)
+  OCR_TOKEN_FILE    a file of bearer tokens, one a line, reread when it changes; unset: everybody may call
+  OCR_LEGACY_WITHOUT_TOKEN
+                    true: the old platform's paths need no token (default false)
+  OCR_CORS_ORIGINS  origins of web pages that may call, separated by commas (default: none)
+  OCR_MAX_UPLOAD_BYTES
+                    of a zip, and of what it unpacks to (default {DEFAULT_MAX_UPLOAD_BYTES})
+  OCR_BODY_SECONDS  so long a body may bring nothing (default {DEFAULT_BODY_SECONDS:.0f})
   KUBECONFIG        a kubeconfig file; unset: the pod's own service account"""
 
 
@@ -36,24 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
     import uvicorn
 
     from ocr_api.app import build_app
+    from ocr_api.logs import configure_logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn.access").addFilter(_is_no_probe)
+    configure_logging()
     # Started connections get their answers, then the process ends: well within a pod's grace period.
     uvicorn.run(
         build_app(settings),
         host=settings.host,
         port=settings.port,
         log_config=None,
+        access_log=False,  # the facade's own says more
         timeout_graceful_shutdown=20,
     )
     return ExitCode.DONE
-
-
-def _is_no_probe(record: logging.LogRecord) -> bool:
-    """The kubelet's questions every few seconds would drown the platform's."""
-    message = record.getMessage()
-    return "GET /healthz " not in message and "GET /readyz " not in message
 
 
 if __name__ == "__main__":

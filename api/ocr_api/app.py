@@ -1,39 +1,57 @@
-"""The FastAPI application: routes, health, errors, and the watch that lives as long as it does."""
+"""The FastAPI application: routes, who may call them, health, and what lives as long as it does."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
-from ocr_api import legacy_routes
-from ocr_api.answers import ErrorAnswer
-from ocr_api.errors import FacadeError
+from ocr_api import problems
+from ocr_api.access import Access
+from ocr_api.facade import Facade
 from ocr_api.files import Volume
 from ocr_api.kube import Projects
+from ocr_api.legacy import routes as legacy_routes
+from ocr_api.legacy.answers import ErrorAnswer
+from ocr_api.metrics import CONTENT_TYPE, Metrics
+from ocr_api.openapi import complete_openapi
 from ocr_api.settings import Settings
+from ocr_api.traffic import MAX_BODY_BYTES, REQUEST_ID, Traffic
+from ocr_api.uploads.store import UploadStore
+from ocr_api.v1 import routes as v1_routes
 from ocr_contract.legacy_answers import Answer
-
-logger = logging.getLogger(__name__)
 
 DESCRIPTION = """Trains text detectors and recognisers on a project's annotated images.
 
-Every path takes its parameters from the query, a form or a JSON body alike and answers one flat JSON object:
-`code` is 0 where all is fine, else the HTTP status; `msg` is a sentence for people; the fields follow."""
+**/api/v1** holds projects, runs and tests as documents, and answers errors as problem documents (RFC 9457).
+
+**The legacy paths** take their parameters from the query, a form or a JSON body alike and answer one flat
+JSON object: `code` is 0 where all is fine, else the HTTP status; `msg` is a sentence for people; the fields
+follow."""
 
 
 def build_app(settings: Settings) -> FastAPI:
     """The application; the API server is first asked when it starts."""
+    metrics = Metrics()
+    tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await Projects.connect(settings.namespace, settings.kubeconfig) as projects:
-            app.state.facade = legacy_routes.Facade(projects, Volume(settings.volume_root))
+            metrics.watch(projects)
+            app.state.facade = Facade(
+                projects=projects,
+                volume=Volume(settings.volume_root),
+                uploads=UploadStore(settings.volume_root, settings.max_upload_bytes),
+                metrics=metrics,
+                background=_keeper(tasks),
+            )
             app.state.watch = asyncio.create_task(projects.run())
             try:
                 yield
@@ -41,16 +59,64 @@ def build_app(settings: Settings) -> FastAPI:
                 app.state.watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await app.state.watch
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(
         title="OcrProject", version=version("ocrproject"), description=DESCRIPTION, lifespan=lifespan
     )
-    app.include_router(legacy_routes.build_router())
-    app.add_exception_handler(FacadeError, _facade_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _defect)
+    problems.install(app)
+    allowed = Depends(_gate(Access(settings.token_file)))
+    app.include_router(
+        legacy_routes.build_router(), dependencies=[] if settings.legacy_without_token else [allowed]
+    )
+    app.include_router(v1_routes.build_router(), dependencies=[allowed])
     _add_health(app)
+    complete_openapi(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", REQUEST_ID, "Tus-Resumable",
+                           "Upload-Length", "Upload-Offset", "Upload-Metadata"],
+            expose_headers=["ETag", "Location", REQUEST_ID, "Tus-Resumable", "Upload-Length",
+                            "Upload-Offset"],
+        )  # fmt: skip
+    app.add_middleware(
+        Traffic,
+        metrics=metrics,
+        max_body=_body_limit(settings.max_upload_bytes),
+        patience=settings.body_seconds,
+    )
     return app
+
+
+def _body_limit(max_upload_bytes: int) -> Callable[[str], int]:
+    def limit(path: str) -> int:
+        receives_files = path.startswith(f"{problems.API_PREFIX}v1/") and (
+            "/uploads/" in path or "/files/" in path or path.endswith("/dataset")
+        )
+        return max_upload_bytes if receives_files else MAX_BODY_BYTES
+
+    return limit
+
+
+def _gate(access: Access) -> Callable[..., None]:
+    bearer = HTTPBearer(auto_error=False, description="A token of the facade's settings")
+
+    def allow(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+        access.check(given.credentials if given is not None else None)
+
+    return allow
+
+
+def _keeper(tasks: "set[asyncio.Task[None]]") -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Tasks are held on to until they are done: the event loop alone would let them go."""
+
+    def background(work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return background
 
 
 def _add_health(app: FastAPI) -> None:
@@ -72,21 +138,12 @@ def _add_health(app: FastAPI) -> None:
             raise HTTPException(503, reason)
         return Answer()
 
-
-async def _facade_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, FacadeError)
-    return _flat(error.status, str(error))
-
-
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return _flat(error.status_code, str(error.detail))
+    @app.get("/metrics", tags=["health"], response_class=Response, responses=_METRICS)
+    async def metrics(request: Request) -> Response:
+        """Figures for Prometheus."""
+        return Response(request.app.state.facade.metrics.page(), media_type=CONTENT_TYPE)
 
 
-async def _defect(request: Request, error: Exception) -> JSONResponse:
-    logger.error("Failed to answer %s", request.url.path, exc_info=error)
-    return _flat(500, "this is a defect of the facade; its log says more")
-
-
-def _flat(status: int, message: str) -> JSONResponse:
-    return JSONResponse(Answer(code=status, msg=message).model_dump(), status_code=status)
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}

@@ -6,21 +6,33 @@ replaced whole by its writers, so an open one stays as it was to its last byte.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeVar
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from ocr_api.errors import NotFound
+from ocr_api.errors import NotFound, RangeBeyondEnd
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
+MAX_LISTED = 10_000
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 Document = TypeVar("Document", bound=BaseModel)
+
+
+class Listed(NamedTuple):
+    path: str
+    """Relative to the folder that was listed."""
+    size: int
+    modified_at: datetime
 
 
 class Volume:
@@ -31,43 +43,68 @@ class Volume:
 
     def size(self, path: str) -> int | None:
         """Bytes of the file, its path relative to the root; None: there is none."""
-        with self._opened(path) as descriptor:
-            return None if descriptor is None else os.fstat(descriptor).st_size
+        with self.reading(path) as file:
+            return None if file is None else os.fstat(file.fileno()).st_size
 
     def document(self, path: str, model: type[Document]) -> Document | None:
         """A small JSON document; None where there is none that can be read."""
-        with self._opened(path) as descriptor:
-            if descriptor is None:
+        with self.reading(path) as file:
+            if file is None:
                 return None
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                data = file.read(MAX_DOCUMENT_BYTES)
+            data = file.read(MAX_DOCUMENT_BYTES)
         try:
             return model.model_validate_json(data)
         except ValidationError:
             return None
 
-    def download(self, path: str) -> "Download":
-        """Streams the file, with Range, ETag and Content-Length; NotFound where it is missing."""
-        filename = path.rpartition("/")[2]
+    @contextmanager
+    def reading(self, path: str) -> Iterator[BinaryIO | None]:
+        """The file, open; None where there is none that may be read."""
         descriptor = self._open(path)
         if descriptor is None:
-            raise NotFound(f"{filename} is not there yet")
-        return Download(descriptor, filename)
+            yield None
+            return
+        with os.fdopen(descriptor, "rb") as file:
+            yield file
 
-    @contextmanager
-    def _opened(self, path: str) -> Iterator[int | None]:
-        descriptor = self._open(path)
-        try:
-            yield descriptor
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+    def download(self, folder: str, path: str) -> "Download":
+        """Streams the folder's file, with Range, ETag and Content-Length; NotFound where it is missing."""
+        file = PurePosixPath(path)
+        inside = not file.is_absolute() and ".." not in file.parts
+        descriptor = self._open(f"{folder}/{path}") if inside else None
+        if descriptor is None:
+            raise NotFound(f"{file.name} is not there yet")
+        return Download(descriptor, file.name)
+
+    def listing(self, folder: str, prefix: str) -> tuple[list[Listed] | None, bool]:
+        """Files of the folder by path, links left out; whether there are more. None: there is no folder."""
+        top = self._root / folder
+        if not top.is_dir() or not top.resolve().is_relative_to(self._root):
+            return None, False
+        found: list[Listed] = []
+        for current, folders, files in os.walk(top):
+            folders.sort()
+            for name in sorted(files):
+                file = Path(current, name)
+                path = str(file.relative_to(top))
+                if not path.startswith(prefix):
+                    continue
+                try:
+                    status = file.lstat()
+                except OSError:
+                    continue  # replaced or removed meanwhile
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                if len(found) == MAX_LISTED:
+                    return found, True
+                found.append(Listed(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+        return found, False
 
     def _open(self, path: str) -> int | None:
         try:
             # Non-blocking: a named pipe put there must not hang the facade.
             descriptor = os.open(self._root / path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
+        except (OSError, ValueError):  # also names that no file can have
             return None
         true_path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if true_path.is_relative_to(self._root) and stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -79,9 +116,12 @@ class Volume:
 class Download(FileResponse):
     """A FileResponse of an open file: the one that was checked, even if another takes its name meanwhile."""
 
+    chunk_size = 512 * 1024
+
     def __init__(self, descriptor: int, filename: str) -> None:
         self._descriptor = descriptor
-        found = os.fstat(descriptor)
+        self._found = os.fstat(descriptor)
+        found = self._found
         etag = f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"'
         super().__init__(
             f"/proc/self/fd/{descriptor}", filename=filename, stat_result=found, headers={"etag": etag}
@@ -89,6 +129,20 @@ class Download(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(self._with_one_range(scope), receive, send)
         finally:
             os.close(self._descriptor)
+
+    def _with_one_range(self, scope: Scope) -> Scope:
+        """The request less a malformed or manifold Range, which RFC 9110 lets a server ignore."""
+        given = Headers(scope=scope).get("range")
+        if given is None:
+            return scope
+        wanted = _RANGE.fullmatch(given.replace(" ", ""))
+        start, end = wanted.groups() if wanted else ("", "")
+        if not (start or end) or (start and end and int(start) > int(end)):
+            return {**scope, "headers": [h for h in scope["headers"] if h[0] != b"range"]}
+        size = self._found.st_size
+        if (start and int(start) >= size) or (not start and int(end) == 0) or size == 0:
+            raise RangeBeyondEnd(f"the file has {size} bytes", headers={"Content-Range": f"bytes */{size}"})
+        return scope

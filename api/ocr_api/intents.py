@@ -1,16 +1,15 @@
-"""What to apply when the platform starts or stops something: pure, from the live object to an intent.
+"""What to apply when somebody starts, stops or edits something: pure, from the live object to an intent.
 
 A server-side apply takes away what the same manager owned before and leaves out now, so an intent is always
 "what the facade owns already" plus the change. What engineers wrote with kubectl stays theirs.
 An intent of None means that things are already as asked: nothing is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from ocr_api.errors import Conflict, NotFound
-from ocr_api.parameters import StartTest, StartTrain, StopTest, StopTrain
 from ocr_contract.project import (
     ANNOTATION_TEST_STARTED,
     ANNOTATION_TRAIN_STARTED,
@@ -22,68 +21,118 @@ from ocr_contract.resource import API_FIELD_MANAGER, API_VERSION, KIND
 
 Document = dict[str, Any]
 
+_ENDED = (RunState.SUCCEEDED, RunState.FAILED)
 
-def start_train(live: Document | None, name: str, asked: StartTrain, now: datetime) -> Document | None:
-    """A new id is a new run; a stopped run goes on; a finished or failed one starts again (revision + 1)."""
+
+def start_train(
+    live: Document | None, name: str, project_id: str, train_id: str, settings: Document, now: datetime
+) -> Document | None:
+    """A new id is a new run; a stopped run goes on; a finished or failed one starts again (revision + 1).
+
+    settings: the members of spec.train that the caller chose, without id, revision and suspend.
+    """
     project = from_object(live) if live is not None else None
-    intent = _intent(live, name, asked.project_id)
-    settings = asked.settings()
-    if project is None or project.train_id != asked.train_id:
-        train = {"id": asked.train_id, "revision": _next_revision(project, asked.train_id)} | settings
-    elif project.train_state in (RunState.SUCCEEDED, RunState.FAILED):
-        revised = {"id": asked.train_id, "revision": project.revision + 1}
+    intent = _intent(live, name, project_id)
+    if project is None or project.train_id != train_id:
+        train = {"id": train_id, "revision": _next_revision(project, train_id)} | settings
+    elif project.train_state in _ENDED:
+        revised = {"id": train_id, "revision": project.revision + 1}
         train = _merged(intent["spec"].get("train", {}), revised | settings)
     else:
-        train = _merged(intent["spec"].get("train", {}), {"id": asked.train_id} | settings)
+        train = _merged(intent["spec"].get("train", {}), {"id": train_id} | settings)
     train["suspend"] = False
     intent["spec"]["train"] = train
     if project is not None and _holds(project.train, {"revision": project.revision} | train):
         return None
-    intent["metadata"].setdefault("annotations", {})[ANNOTATION_TRAIN_STARTED] = _stamp(now)
-    return intent
+    return _stamped(intent, ANNOTATION_TRAIN_STARTED, now)
 
 
-def stop_train(live: Document | None, asked: StopTrain) -> Document | None:
-    """Suspend the run: its checkpoint stays, and a start goes on from it."""
-    project = _existing(live, asked.project_id)
+def stop_train(live: Document | None, project_id: str, train_id: str | None) -> Document | None:
+    """Suspend the run: its checkpoint stays, and a start goes on from it. None: whatever is trained."""
+    project = existing(live, project_id)
     if project.train_id is None:
-        raise NotFound(f"project {asked.project_id!r} has no training")
-    if asked.train_id not in (None, project.train_id):
-        raise NotFound(f"project {asked.project_id!r} trains {project.train_id!r}, not {asked.train_id!r}")
+        raise NotFound(f"project {project_id!r} has no training")
+    if train_id not in (None, project.train_id):
+        raise NotFound(f"project {project_id!r} trains {project.train_id!r}, not {train_id!r}")
     if project.train_state != RunState.ACTIVE:
         return None
     return _suspended(live, project, "train", project.train_id)
 
 
-def start_test(live: Document | None, asked: StartTest, now: datetime) -> Document | None:
-    """Test the project's model on the images of testID."""
-    project = _existing(live, asked.project_id)
+def start_test(
+    live: Document | None, project_id: str, test_id: str, settings: Document, now: datetime
+) -> Document | None:
+    """Test the project's model on the images of test_id; one that has ended is repeated (revision + 1).
+
+    settings: the members of spec.test that the caller chose, without id, revision and suspend.
+    """
+    project = existing(live, project_id)
     if project.status.model is None:
         raise Conflict(
-            f"project {asked.project_id!r} has no trained model yet: a test needs a training that succeeded"
+            f"project {project_id!r} has no trained model yet: a test needs a training that succeeded"
         )
     intent = _intent(live, project.name, project.project_id)
-    test = {"id": asked.test_id, "suspend": False}
-    if _holds(project.test, test):
-        if project.test_state == RunState.FAILED:
-            why = project.test_message or "its log says why"
-            raise Conflict(f"test {asked.test_id!r} failed: {why}; start one with a new testID")
-        return None
+    if project.test_id != test_id:
+        test = {"id": test_id, "revision": 0} | settings
+    elif project.test_state in _ENDED:
+        test = _merged(
+            intent["spec"].get("test", {}), {"id": test_id, "revision": project.test_revision + 1} | settings
+        )
+    else:
+        test = _merged(intent["spec"].get("test", {}), {"id": test_id} | settings)
+    test["suspend"] = False
     intent["spec"]["test"] = test
-    intent["metadata"].setdefault("annotations", {})[ANNOTATION_TEST_STARTED] = _stamp(now)
-    return intent
+    if _holds(project.test, {"revision": project.test_revision} | test):
+        return None
+    return _stamped(intent, ANNOTATION_TEST_STARTED, now)
 
 
-def stop_test(live: Document | None, asked: StopTest) -> Document | None:
-    """Suspend the test."""
-    project = _existing(live, asked.project_id)
+def stop_test(live: Document | None, project_id: str, test_id: str | None) -> Document | None:
+    """Suspend the test. None: whatever is tested."""
+    project = existing(live, project_id)
     if project.test_id is None:
-        raise NotFound(f"project {asked.project_id!r} has no test")
-    if asked.test_id not in (None, project.test_id):
-        raise NotFound(f"project {asked.project_id!r} tests {project.test_id!r}, not {asked.test_id!r}")
+        raise NotFound(f"project {project_id!r} has no test")
+    if test_id not in (None, project.test_id):
+        raise NotFound(f"project {project_id!r} tests {project.test_id!r}, not {test_id!r}")
     if project.test_state != RunState.ACTIVE:
         return None
     return _suspended(live, project, "test", project.test_id)
+
+
+def create(live: Document | None, name: str, project_id: str, spec: Document, now: datetime) -> Document:
+    """A project that doesn't exist yet, by its whole spec."""
+    if live is not None:
+        raise Conflict(f"there is a project {project_id!r} already: change it with PATCH")
+    intent = _intent(None, name, project_id)
+    intent["spec"] = spec | {"projectID": project_id}
+    return _stamped(intent, ANNOTATION_TRAIN_STARTED, now) if "train" in spec else intent
+
+
+def edit(live: Document | None, project_id: str, changes: Document) -> Document | None:
+    """Merge the changes into spec (RFC 7396): null unsets what the facade has set."""
+    project = existing(live, project_id)
+    assert live is not None
+    for path in _unset(changes):
+        for manager in _owners(live, path):
+            if manager != API_FIELD_MANAGER:
+                raise Conflict(f"spec.{'.'.join(path)} was set by {manager!r}: only there it can be unset")
+    intent = _intent(live, project.name, project.project_id)
+    before = intent["spec"]
+    intent["spec"] = _merged(before, changes)
+    for part in ("train", "test"):
+        # The id goes along: the part must be whole even for the manager that owns nothing of it yet.
+        if intent["spec"].get(part) and "id" in (live["spec"].get(part) or {}):
+            intent["spec"][part].setdefault("id", live["spec"][part]["id"])
+    if intent["spec"] == before and _holds(live["spec"], before):
+        return None
+    return intent
+
+
+def existing(live: Document | None, project_id: str) -> Project:
+    """The project in the live object; NotFound where there is none."""
+    if live is None:
+        raise NotFound(f"there is no project {project_id!r}")
+    return from_object(live)
 
 
 def owned(live: Mapping[str, Any], manager: str = API_FIELD_MANAGER) -> Document:
@@ -92,6 +141,26 @@ def owned(live: Mapping[str, Any], manager: str = API_FIELD_MANAGER) -> Document
         if (entry["manager"], entry["operation"]) == (manager, "Apply") and not entry.get("subresource"):
             return _picked(live, entry["fieldsV1"])
     return {}
+
+
+def _owners(live: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """Who has set the member of spec at this path."""
+    for entry in live["metadata"].get("managedFields", ()):
+        fields = entry.get("fieldsV1", {})
+        for name in ("spec", *path):
+            fields = fields.get(f"f:{name}")
+            if fields is None:
+                break
+        else:
+            yield entry["manager"]
+
+
+def _unset(changes: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in changes.items():
+        if value is None:
+            yield (*path, name)
+        elif isinstance(value, Mapping):
+            yield from _unset(value, (*path, name))
 
 
 def _picked(value: Mapping[str, Any], fields: Mapping[str, Any]) -> Document:
@@ -133,12 +202,6 @@ def _suspended(live: Document | None, project: Project, part: str, identifier: s
     return intent
 
 
-def _existing(live: Document | None, project_id: str) -> Project:
-    if live is None:
-        raise NotFound(f"there is no project {project_id!r}")
-    return from_object(live)
-
-
 def _next_revision(project: Project | None, train_id: str) -> int:
     """0 for an id never seen. One that was left for another run goes on; one that ended goes on counting."""
     records = [record for record in project.status.runs if record.id == train_id] if project else []
@@ -149,11 +212,16 @@ def _next_revision(project: Project | None, train_id: str) -> int:
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
+    """JSON merge patch (RFC 7396)."""
     result = dict(old)
     for key, value in new.items():
-        before = result.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(before, value) if both else value  # type: ignore[arg-type]
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = result.get(key)
+            result[key] = _merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[key] = value
     return result
 
 
@@ -169,5 +237,8 @@ def _holds(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return True
 
 
-def _stamp(now: datetime) -> str:
-    return now.isoformat(timespec="milliseconds")
+def _stamped(intent: Document, annotation: str, now: datetime) -> Document:
+    """The intent with the moment in an annotation: "the run started last" is known before it begins."""
+    stamp = now.isoformat(timespec="milliseconds")
+    intent["metadata"].setdefault("annotations", {})[annotation] = stamp
+    return intent

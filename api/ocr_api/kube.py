@@ -15,10 +15,11 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
+from ocr_api.cache import ProjectCache, Seen
 from ocr_api.errors import BadRequest, Conflict, Unavailable
 from ocr_contract.names import project_name
 from ocr_contract.project import Project, from_object
-from ocr_contract.resource import API_FIELD_MANAGER, GROUP, PLURAL, VERSION
+from ocr_contract.resource import API_FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ CALL_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
 ATTEMPTS: Final = 8
 """Applies that lost against another writer (a trainer reports every few seconds) before giving up."""
+
+UNTYPED: Final = "failed to create typed patch object"
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -39,9 +42,12 @@ class Projects:
         self._client = api_client
         self._api = client.CustomObjectsApi(api_client)
         self._address = {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": PLURAL}
+        self._namespace = namespace
         self._clock = clock
-        self._projects: dict[str, Project] = {}
+        self._cache = ProjectCache()
         self._proven: float | None = None
+        self.requests = 0
+        """Calls to the API server so far; a watch counts once."""
 
     @classmethod
     async def connect(
@@ -66,31 +72,33 @@ class Projects:
     @property
     def not_ready(self) -> str | None:
         """Why the cache can't be trusted; None: it is fresh."""
-        if self._proven is None:
+        age = self.age
+        if age is None:
             return "the projects have not been read from the API server yet"
-        age = self._clock() - self._proven
         return f"the API server has not answered for {age:.0f} s" if age > STALE_SECONDS else None
 
-    def all(self) -> list[Project]:
+    @property
+    def age(self) -> float | None:
+        """Seconds since the API server last proved that the cache is fresh; None: it never did."""
+        return None if self._proven is None else self._clock() - self._proven
+
+    @property
+    def cache(self) -> ProjectCache:
         """Every project; Unavailable before the first list."""
         if self._proven is None:
             raise Unavailable(self.not_ready)
-        return list(self._projects.values())
+        return self._cache
 
     def find(self, project_id: str) -> Project | None:
         """The project with that projectID, whoever made it and under whatever name."""
-        if self._proven is None:
-            raise Unavailable(self.not_ready)
-        usual = self._projects.get(project_name(project_id))
-        if usual is not None and usual.project_id == project_id:
-            return usual
-        return next((p for p in self._projects.values() if p.project_id == project_id), None)
+        seen = self.cache.find(project_id)
+        return None if seen is None else seen.project
 
     # Writing
 
     async def change(
         self, project_id: str, decide: Callable[[dict[str, Any] | None, str], dict[str, Any] | None]
-    ) -> Project:
+    ) -> Seen:
         """Apply what `decide(live object or None, name)` wants, anew where another writer came first."""
         known = self.find(project_id)
         name = known.name if known is not None else project_name(project_id)
@@ -100,7 +108,7 @@ class Projects:
                 raise Conflict(f"the name {name!r} is taken by an OcrProject with projectID {other!r}")
             wanted = decide(live, name)
             if wanted is None and live is not None:
-                return self._remember(live)
+                return self._cache.remember(live)
             try:
                 applied = await self._call(
                     self._api.patch_namespaced_custom_object(
@@ -118,12 +126,52 @@ class Projects:
             # The client decodes the answer to a change (200) only, not to a creation (201).
             created = await self._get(name) if applied is None else applied
             if created is not None:
-                return self._remember(created)
+                return self._cache.remember(created)
         raise Unavailable(f"project {project_id!r} is being changed by others all the time; try again")
+
+    async def delete(
+        self, project_id: str, decide: Callable[[dict[str, Any] | None], Mapping[str, Any]]
+    ) -> None:
+        """Delete the very version that `decide(live object or None)` gives back."""
+        known = self.find(project_id)
+        name = known.name if known is not None else project_name(project_id)
+        for attempt in range(ATTEMPTS):
+            metadata = decide(await self._get(name))["metadata"]
+            exact = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+            try:
+                await self._call(
+                    self._api.delete_namespaced_custom_object(
+                        **self._address, name=name, body={"preconditions": exact},
+                        _request_timeout=CALL_SECONDS,
+                    )
+                )  # fmt: skip
+            except ApiException as error:
+                if error.status == 409:
+                    await asyncio.sleep(0.05 * (attempt + 1))
+                    continue
+                if error.status != 404:
+                    raise _told(error) from error
+            logger.info("Deleted %s", name)
+            return
+        raise Unavailable(f"project {project_id!r} is being changed by others all the time; try again")
+
+    async def events(self, name: str) -> list[dict[str, Any]]:
+        """What the operator has told of the project, as the API server keeps it (an hour, by default)."""
+        wanted = f"involvedObject.kind={KIND},involvedObject.name={name}"
+        try:
+            found = await self._call(
+                client.CoreV1Api(self._client).list_namespaced_event(
+                    self._namespace, field_selector=wanted, _request_timeout=CALL_SECONDS
+                )
+            )
+        except ApiException as error:
+            raise _told(error) from error
+        events: list[dict[str, Any]] = self._client.sanitize_for_serialization(found)["items"]
+        return events
 
     async def _get(self, name: str) -> dict[str, Any] | None:
         try:
-            return await self._call(
+            document: dict[str, Any] | None = await self._call(
                 self._api.get_namespaced_custom_object(
                     **self._address, name=name, _request_timeout=CALL_SECONDS
                 )
@@ -132,13 +180,14 @@ class Projects:
             if error.status == 404:
                 return None
             raise _told(error) from error
+        return document
 
-    async def _call(self, call: Any) -> dict[str, Any] | None:
+    async def _call(self, call: Any) -> Any:
+        self.requests += 1
         try:
-            document: dict[str, Any] | None = await call
+            return await call
         except _UNREACHABLE as error:
             raise Unavailable(f"the API server can't be reached: {error or type(error).__name__}") from error
-        return document
 
     # Keeping the cache
 
@@ -162,15 +211,16 @@ class Projects:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _list(self) -> str:
+        self.requests += 1
         listed = await self._api.list_namespaced_custom_object(**self._address, _request_timeout=CALL_SECONDS)
-        projects = (from_object(item) for item in listed["items"])
-        self._projects = {project.name: project for project in projects}
+        self._cache.replace(listed["items"])
         self._proven = self._clock()
         version: str = listed["metadata"]["resourceVersion"]
         return version
 
     async def _watch(self, version: str) -> str:
         """Follow one watch until the API server ends it; where the next one goes on."""
+        self.requests += 1
         answer = await self._api.list_namespaced_custom_object_without_preload_content(
             **self._address, watch=True, resource_version=version, allow_watch_bookmarks=True,
             timeout_seconds=WATCH_SECONDS, _request_timeout=WATCH_SECONDS + CALL_SECONDS / 2,
@@ -186,19 +236,11 @@ class Projects:
                 if event["type"] == "ERROR":
                     raise ApiException(status=seen.get("code"), reason=seen.get("message"))
                 if event["type"] == "DELETED":
-                    self._projects.pop(seen["metadata"]["name"], None)
+                    self._cache.forget(seen)
                 elif event["type"] in ("ADDED", "MODIFIED"):
-                    self._remember(seen)
+                    self._cache.remember(seen)
                 version = seen["metadata"]["resourceVersion"]
         return version
-
-    def _remember(self, document: Mapping[str, Any]) -> Project:
-        """Into the cache, unless it holds a later version: an apply's answer and the watch may cross."""
-        project = from_object(document)
-        there = self._projects.get(project.name)
-        if there is None or int(project.resource_version) >= int(there.resource_version):
-            self._projects[project.name] = project
-        return project
 
 
 def _told(error: ApiException) -> BadRequest | Unavailable:
@@ -207,4 +249,6 @@ def _told(error: ApiException) -> BadRequest | Unavailable:
         message = str(json.loads(error.body or "")["message"])
     except (ValueError, KeyError, TypeError):
         message = f"the API server answered {error.status} {error.reason}"
-    return BadRequest(message) if error.status in (400, 422) else Unavailable(message)
+    # An apply of what the schema has no place for is answered by 500, though it is the caller's fault.
+    untyped = error.status == 500 and message.startswith(UNTYPED)
+    return BadRequest(message) if error.status in (400, 422) or untyped else Unavailable(message)

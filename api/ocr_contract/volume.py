@@ -9,6 +9,11 @@ from pathlib import Path, PurePosixPath
 
 _FORBIDDEN = ("/", "\\", "\0")
 
+OWN_NAMES = frozenset(
+    {"status.json", "status_test.json", "testResult.json", "testMetrics.json", "log", "model", "work"}
+)
+"""What the stages write into a run's or a test's folder: nobody's images or annotations may be called so."""
+
 
 def check_id(value: str, field: str) -> str:
     """The id itself, or ValueError in the user's terms: an id is one folder name on the volume."""

@@ -2,36 +2,18 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 
-from facade_process import Cluster, Facade, eventually, serve
-from kubernetes import client, config
+from facade_process import Cluster, Facade, eventually, serve, with_resource
 from ocr_cluster.control_plane import ControlPlane
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-CRD = REPOSITORY / "charts" / "ocr-operator" / "files" / "ocrprojects.yaml"
 
 
 @pytest.fixture(scope="session")
 def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
     """The control plane with the OcrProject resource."""
-    with config.new_client_from_config(str(control_plane.kubeconfig)) as api:
-        definitions = client.ApiextensionsV1Api(api)
-        definition = yaml.safe_load(CRD.read_text())
-        name = definition["metadata"]["name"]
-        definitions.patch_custom_resource_definition(
-            name, definition, field_manager="tests", force=True, _content_type="application/apply-patch+yaml"
-        )
-
-        def established() -> bool:
-            conditions = definitions.read_custom_resource_definition(name).status.conditions or []
-            return any(c.type == "Established" and c.status == "True" for c in conditions)
-
-        eventually(established, "the resource was not established")
-        yield Cluster(control_plane.kubeconfig, api)
+    with with_resource(control_plane.kubeconfig) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ocr_api.intents import owned, start_test, start_train, stop_train
-from ocr_api.parameters import StartTest, StartTrain, StopTrain
+import pytest
+
+from ocr_api.errors import Conflict
+from ocr_api.intents import edit, owned, start_test, start_train, stop_train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ASKED = StartTrain.model_validate({"projectID": "p", "trainID": "r1"})
 
 
 def live(
@@ -34,7 +35,7 @@ def test_owned_is_what_the_facade_applied_and_nothing_else() -> None:
 
 
 def test_a_stop_keeps_what_the_start_chose() -> None:
-    intent = stop_train(live({"train": TRAIN}, OWNED), StopTrain.model_validate({"projectID": "p"}))
+    intent = stop_train(live({"train": TRAIN}, OWNED), "p", None)
     assert intent is not None
     assert intent["spec"] == {"train": {"id": "r1", "suspend": True, "detection": {"epochs": 7}}}
     assert intent["metadata"]["resourceVersion"] == "7"
@@ -42,15 +43,14 @@ def test_a_stop_keeps_what_the_start_chose() -> None:
 
 def test_a_test_keeps_the_training_that_the_facade_started() -> None:
     model = {"model": {"trainId": "r1", "path": "x"}}
-    asked = StartTest.model_validate({"projectID": "p", "testID": "t1"})
-    intent = start_test(live({"train": TRAIN}, OWNED, model), asked, NOW)
+    intent = start_test(live({"train": TRAIN}, OWNED, model), "p", "t1", {}, NOW)
     assert intent is not None
     assert intent["spec"]["train"]["detection"] == {"epochs": 7}
-    assert intent["spec"]["test"] == {"id": "t1", "suspend": False}
+    assert intent["spec"]["test"] == {"id": "t1", "revision": 0, "suspend": False}
 
 
 def test_a_new_project_is_created_with_its_platform_id() -> None:
-    intent = start_train(None, "p-1a2b3c4d", ASKED, NOW)
+    intent = start_train(None, "p-1a2b3c4d", "p", "r1", {}, NOW)
     assert intent is not None
     assert intent["metadata"]["name"] == "p-1a2b3c4d" and "resourceVersion" not in intent["metadata"]
     assert intent["spec"] == {"projectID": "p", "train": {"id": "r1", "revision": 0, "suspend": False}}
@@ -62,5 +62,17 @@ def test_a_run_that_was_left_for_another_goes_on_one_that_ended_counts_on() -> N
             {"id": "r1", "revision": 2, "outcome": "Failed"}, {"id": "r1", "revision": 3, "outcome": outcome},
             {"id": "r9", "revision": 8, "outcome": "Failed"},
         ]  # fmt: skip
-        intent = start_train(live({"train": {"id": "r2"}}, {}, {"runs": runs}), "p", ASKED, NOW)
+        intent = start_train(live({"train": {"id": "r2"}}, {}, {"runs": runs}), "p", "p", "r1", {}, NOW)
         assert intent is not None and intent["spec"]["train"]["revision"] == revision
+
+
+def test_an_edit_merges_into_what_the_facade_owns_and_names_who_owns_the_rest() -> None:
+    document = live({"train": TRAIN, "resources": {"gpus": 0}}, OWNED)
+    document["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:resources": {"f:gpus": {}}}}
+    intent = edit(document, "p", {"train": {"suspend": True, "detection": {"epochs": None}}})
+    assert intent is not None
+    assert intent["spec"] == {"train": {"id": "r1", "suspend": True, "detection": {}}}
+    assert edit(document, "p", {"train": {"suspend": False}}) is None
+    for change in ({"resources": None}, {"resources": {"gpus": None}}):
+        with pytest.raises(Conflict, match="was set by 'kubectl'"):
+            edit(document, "p", change)

@@ -51,7 +51,13 @@ def test_a_test_from_start_to_success(facade: Facade, project_id: str) -> None:
 
     facade.report(project_id, test={"finishedAt": EARLY, "stages": {"test": {"state": "Succeeded"}}})
     eventually(lambda: status()["status"] == Word.SUCCEEDED)
-    assert facade.ask("/test/start", projectID=project_id, testID="t1")["state"] == "succeeded"
+    # Once more: another revision of it, whose result is not there before it has been written.
+    facade.put(f"test/{project_id}/t1/testResult.json", b"{}")
+    assert facade.ask("/test/checkFile", projectID=project_id, testID="t1")["exists"]
+    assert facade.ask("/test/start", projectID=project_id, testID="t1")["state"] == "active"
+    assert facade.live(project_id)["spec"]["test"]["revision"] == 1
+    assert not facade.ask("/test/checkFile", projectID=project_id, testID="t1")["exists"]
+    assert facade.get("/test/download", projectID=project_id, testID="t1").status_code == 404
 
 
 def test_a_stopped_test_goes_on(facade: Facade, project_id: str) -> None:
@@ -65,15 +71,16 @@ def test_a_stopped_test_goes_on(facade: Facade, project_id: str) -> None:
     assert facade.get("/test/stop", projectID=project_id, testID="t2").status_code == 404
 
 
-def test_a_failed_test_says_why_and_wants_a_new_id(facade: Facade, project_id: str) -> None:
+def test_a_failed_test_says_why_and_can_be_repeated(facade: Facade, project_id: str) -> None:
     trained(facade, project_id)
     facade.ask("/test/start", projectID=project_id, testID="t1")
     stage = {"state": "Failed", "reason": "BadData", "message": "no images in test/p/t1"}
     facade.report(project_id, test={"id": "t1", "finishedAt": EARLY, "stages": {"test": stage}})
     eventually(lambda: facade.ask("/status", projectID=project_id, testID="t1")["status"] == Word.FAILED)
     assert facade.ask("/status", projectID=project_id)["msg"] == "no images in test/p/t1"
-    answer = facade.get("/test/start", projectID=project_id, testID="t1")
-    assert answer.status_code == 409 and "new testID" in answer.json()["msg"]
+    assert facade.ask("/test/start", projectID=project_id, testID="t1")["state"] == "active"
+    assert facade.live(project_id)["spec"]["test"]["revision"] == 1
     assert facade.ask("/test/start", projectID=project_id, testID="t2")["state"] == "active"
+    assert facade.live(project_id)["spec"]["test"]["revision"] == 0
     # The training is not the worse for it.
     assert facade.ask("/status", projectID=project_id, trainID="r1")["status"] == Word.SUCCEEDED

@@ -88,24 +88,3 @@ def test_without_an_api_server_the_facade_lives_and_says_what_is_missing(
             answer = http.get(path)
             assert answer.status_code == answer.json()["code"] == 503
             assert answer.json()["msg"] == "the projects have not been read from the API server yet"
-
-
-def test_the_api_is_described_with_examples(facade: Facade) -> None:
-    document = facade.get("/openapi.json").json()
-    legacy = {path for path in document["paths"] if path not in ("/healthz", "/readyz")}
-    assert legacy == {
-        "/train/start", "/train/stop", "/test/start", "/test/stop", "/status", "/getEpoch",
-        "/train/checkFile", "/test/checkFile", "/train/download", "/test/download",
-    }  # fmt: skip
-    for path in legacy:
-        get, post = document["paths"][path]["get"], document["paths"][path]["post"]
-        names = [parameter["name"] for parameter in get["parameters"]]
-        for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data"):
-            assert list(post["requestBody"]["content"][kind]["schema"]["properties"]) == names
-        assert get["operationId"] != post["operationId"]
-    answers = {n: s for n, s in document["components"]["schemas"].items() if n.endswith("Answer")}
-    assert len(answers) >= 7 and all(
-        schema["examples"] for name, schema in answers.items() if name != "Answer"
-    )
-    start = document["paths"]["/train/start"]["get"]["parameters"]
-    assert [p["name"] for p in start if p["required"]] == ["projectID", "trainID"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ocr_api.answers import ErrorAnswer
-from ocr_api.parameters import Parameters
+from ocr_api.legacy.answers import ErrorAnswer
+from ocr_api.legacy.parameters import Parameters
 
 _ERRORS = {
     400: "a parameter is missing or wrong, or the API server refused the change",
@@ -50,7 +50,7 @@ def describe_answers(answers: list[type[BaseModel]], download: bool) -> dict[int
         status: {"model": ErrorAnswer, "description": meaning} for status, meaning in _ERRORS.items()
     }
     if download:
-        binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        binary = {"*/*": {"schema": {}}}
         errors[200] = {"description": "the file", "content": binary}
         errors[206] = {"description": "the part asked for by Range", "content": binary}
         errors[416] = {"description": "the Range lies beyond the file"}

@@ -1,9 +1,8 @@
 """The old platform's ten paths, each by GET and by POST, each answered by one flat JSON object."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -11,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ocr_api import intents
-from ocr_api.answers import EpochAnswer, FileAnswer, TestAnswer, TrainAnswer
+from ocr_api.cache import Seen
 from ocr_api.errors import NotFound
-from ocr_api.files import Volume
-from ocr_api.kube import Projects
-from ocr_api.openapi import describe_answers, describe_parameters
-from ocr_api.parameters import (
+from ocr_api.facade import Facade
+from ocr_api.legacy.answers import EpochAnswer, FileAnswer, TestAnswer, TrainAnswer
+from ocr_api.legacy.openapi import describe_answers, describe_parameters
+from ocr_api.legacy.parameters import (
     CheckTrainFile,
     DownloadTrainFile,
     Parameters,
@@ -32,19 +31,13 @@ from ocr_api.parameters import (
 from ocr_contract import legacy_view
 from ocr_contract.legacy import TestStatus, TrainStatus, as_document
 from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
-from ocr_contract.project import Project, last_started
+from ocr_contract.project import Project
+from ocr_contract.stages import Stage
+from ocr_contract.status import RunStatus, StageState, TestRunStatus
 from ocr_contract.volume import test_subpath, train_subpath
 
 MODEL_FILE = "model/pthModel.zip"
 RESULT_FILE = "testResult.json"
-
-
-@dataclass(frozen=True)
-class Facade:
-    """What the routes stand on."""
-
-    projects: Projects
-    volume: Volume
 
 
 async def start_train(facade: Facade, asked: StartTrain) -> TrainAnswer:
@@ -56,7 +49,10 @@ async def start_train(facade: Facade, asked: StartTrain) -> TrainAnswer:
     now = datetime.now(UTC)
     return _train_answer(
         await facade.projects.change(
-            asked.project_id, lambda live, name: intents.start_train(live, name, asked, now)
+            asked.project_id,
+            lambda live, name: intents.start_train(
+                live, name, asked.project_id, asked.train_id, asked.settings(), now
+            ),
         )
     )
 
@@ -67,18 +63,24 @@ async def stop_train(facade: Facade, asked: StopTrain) -> TrainAnswer:
     Its checkpoint stays: a start goes on from it. Stopping twice is no error.
     """
     return _train_answer(
-        await facade.projects.change(asked.project_id, lambda live, _: intents.stop_train(live, asked))
+        await facade.projects.change(
+            asked.project_id, lambda live, _: intents.stop_train(live, asked.project_id, asked.train_id)
+        )
     )
 
 
 async def start_test(facade: Facade, asked: StartTest) -> TestAnswer:
     """Test the project's model on the images of testID.
 
-    Only after a successful training. A test that has ended is not repeated: another test has another testID.
+    Only after a successful training. With the testID of the last one: nothing changes while it runs, it
+    goes on where it was stopped, and is done again where it has ended.
     """
     now = datetime.now(UTC)
     return _test_answer(
-        await facade.projects.change(asked.project_id, lambda live, _: intents.start_test(live, asked, now))
+        await facade.projects.change(
+            asked.project_id,
+            lambda live, _: intents.start_test(live, asked.project_id, asked.test_id, {}, now),
+        )
     )
 
 
@@ -88,7 +90,9 @@ async def stop_test(facade: Facade, asked: StopTest) -> TestAnswer:
     A start with the same testID goes on. Stopping twice is no error.
     """
     return _test_answer(
-        await facade.projects.change(asked.project_id, lambda live, _: intents.stop_test(live, asked))
+        await facade.projects.change(
+            asked.project_id, lambda live, _: intents.stop_test(live, asked.project_id, asked.test_id)
+        )
     )
 
 
@@ -137,8 +141,7 @@ async def download_train_file(facade: Facade, asked: DownloadTrainFile) -> Respo
 
     Range and If-Range resume a download that was cut.
     """
-    path = _train_file(facade, asked.project_id, asked.train_id, asked.type)
-    return await run_in_threadpool(facade.volume.download, path)
+    return await _download(facade, _train_file(facade, asked.project_id, asked.train_id, asked.type))
 
 
 async def download_test_file(facade: Facade, asked: WhichTestFile) -> Response:
@@ -146,7 +149,7 @@ async def download_test_file(facade: Facade, asked: WhichTestFile) -> Response:
 
     Range and If-Range resume a download that was cut.
     """
-    return await run_in_threadpool(facade.volume.download, _test_file(facade, asked))
+    return await _download(facade, _test_file(facade, asked))
 
 
 Handler = Callable[[Facade, Any], Awaitable[BaseModel | Response]]
@@ -181,6 +184,14 @@ def build_router() -> APIRouter:
                 responses=describe_answers(answers, download=not answers),
                 openapi_extra=describe_parameters(model, method),
             )
+        if not answers:  # a download's size and ETag, without the download
+            router.add_api_route(
+                path,
+                _endpoint(handler, model),
+                methods=["HEAD"],
+                response_model=None,
+                include_in_schema=False,
+            )
     return router
 
 
@@ -196,7 +207,7 @@ def _which(facade: Facade, project_id: str | None) -> tuple[str, Project | None]
     """The project asked for, known or not; without an id the one in which something was started last."""
     if project_id is not None:
         return project_id, facade.projects.find(project_id)
-    last = last_started(facade.projects.all())
+    last = facade.projects.cache.last_started()
     if last is None:
         raise NotFound("nothing was ever started")
     return last.project_id, last
@@ -231,35 +242,66 @@ async def _test_status(
     return TestStatusAnswer(projectID=project_id, testID=test_id, **as_document(left))
 
 
-def _train_file(facade: Facade, project_id: str, train_id: str | None, kind: str) -> str:
-    """The file's path relative to the volume's root."""
+def _train_file(facade: Facade, project_id: str, train_id: str | None, kind: str) -> "_File":
+    project = facade.projects.find(project_id)
     if train_id is None:
-        project = facade.projects.find(project_id)
         if project is None or project.train_id is None:
             raise _unknown(project_id, project, "training")
         train_id = project.train_id
-    return f"{train_subpath(project_id, train_id)}/{MODEL_FILE if kind == 'model' else RESULT_FILE}"
+    name, stage = (MODEL_FILE, Stage.PACKAGE) if kind == "model" else (RESULT_FILE, Stage.TEST)
+    again = project is not None and project.train_id == train_id and project.revision > 0
+    run = project.run if project is not None else None
+    return _File(train_subpath(project_id, train_id), name, again and not _is_done(run, stage))
 
 
-def _test_file(facade: Facade, asked: WhichTestFile) -> str:
+def _test_file(facade: Facade, asked: WhichTestFile) -> "_File":
+    project = facade.projects.find(asked.project_id)
     test_id = asked.test_id
     if test_id is None:
-        project = facade.projects.find(asked.project_id)
         if project is None or project.test_id is None:
             raise _unknown(asked.project_id, project, "test")
         test_id = project.test_id
-    return f"{test_subpath(asked.project_id, test_id)}/{RESULT_FILE}"
+    again = project is not None and project.test_id == test_id and project.test_revision > 0
+    run = project.test_run if project is not None else None
+    return _File(
+        test_subpath(asked.project_id, test_id), RESULT_FILE, again and not _is_done(run, Stage.TEST)
+    )
 
 
-async def _file_answer(facade: Facade, path: str) -> FileAnswer:
-    name = path.rpartition("/")[2]
-    size = await run_in_threadpool(facade.volume.size, path)
+class _File(NamedTuple):
+    folder: str
+    """Relative to the volume's root."""
+    path: str
+    outdated: bool
+    """What lies there is of an earlier revision, and this one has not written its own yet."""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def _is_done(run: RunStatus | TestRunStatus | None, stage: Stage) -> bool:
+    done = run.stages.get(stage) if run is not None else None
+    return done is not None and done.state == StageState.SUCCEEDED
+
+
+async def _file_answer(facade: Facade, file: _File) -> FileAnswer:
+    size = (
+        None if file.outdated else await run_in_threadpool(facade.volume.size, f"{file.folder}/{file.path}")
+    )
     if size is None:
-        return FileAnswer(msg=f"{name} is not there yet", exists=False, file=name, size=0)
-    return FileAnswer(exists=True, file=name, size=size)
+        return FileAnswer(msg=f"{file.name} is not there yet", exists=False, file=file.name, size=0)
+    return FileAnswer(exists=True, file=file.name, size=size)
 
 
-def _train_answer(project: Project) -> TrainAnswer:
+async def _download(facade: Facade, file: _File) -> Response:
+    if file.outdated:
+        raise NotFound(f"{file.name} is not there yet")
+    return await run_in_threadpool(facade.volume.download, file.folder, file.path)
+
+
+def _train_answer(seen: Seen) -> TrainAnswer:
+    project = seen.project
     assert project.train_id is not None and project.train_state is not None
     return TrainAnswer(
         projectID=project.project_id,
@@ -269,7 +311,8 @@ def _train_answer(project: Project) -> TrainAnswer:
     )
 
 
-def _test_answer(project: Project) -> TestAnswer:
+def _test_answer(seen: Seen) -> TestAnswer:
+    project = seen.project
     assert project.test_id is not None and project.test_state is not None
     return TestAnswer(projectID=project.project_id, testID=project.test_id, state=project.test_state)
 
