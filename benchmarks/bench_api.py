@@ -8,16 +8,15 @@ line is one JSON object; the two first figures are those without downloads.
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import platform
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import aiohttp
 import httpx
@@ -28,6 +27,7 @@ from ocr_cluster.control_plane import ControlPlane
 from ocr_contract.names import run_hash
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
+MODEL_BYTES = 200_000_000
 DETECTION = {"state": "DETECTOR_TRAINING", "epoch": 3, "totalEpochs": 50, "loss": 0.5, "hmean": 0.8}
 
 
@@ -78,47 +78,38 @@ async def poll(address: str, projects: int, rate: int, seconds: float) -> tuple[
     return sorted(latencies), errors
 
 
-def download_for_ever(address: str, stop: Event, bytes_read: Any, failed: Any) -> None:
-    """One downloader: the model again and again, into nothing."""
-    buffer = bytearray(1024 * 1024)
-    while not stop.is_set():
-        try:
-            with httpx.stream(
-                "GET", f"{address}/train/download?projectID=p0&trainID=r1", timeout=60
-            ) as answer:
-                whole = int(answer.headers["content-length"])
-                for chunk in answer.iter_raw(len(buffer)):
-                    whole -= len(chunk)
-                    with bytes_read.get_lock():
-                        bytes_read.value += len(chunk)
-                    if stop.is_set():
-                        return
-                if whole:
-                    raise httpx.ReadError("the file was cut")
-        except httpx.HTTPError:
-            with failed.get_lock():
-                failed.value += 1
+class Downloaders:
+    """So many at once, each of which fetches the model again and again, with curl: it costs least."""
 
+    def __init__(self, address: str, number: int) -> None:
+        self._url = f"{address}/train/download?projectID=p0&trainID=r1"
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(number)]
+        self._lock = threading.Lock()
+        self.bytes = self.failed = 0
 
-def beside_downloads(address: str, number: int, work: Callable[[], Any]) -> tuple[Any, int, int]:
-    """What `work` gives while so many download; the bytes that they got, and how many failed."""
-    context = multiprocessing.get_context("spawn")
-    stop, got, failed = context.Event(), context.Value("q", 0), context.Value("q", 0)
-    readers = [
-        context.Process(target=download_for_ever, args=(address, stop, got, failed), daemon=True)
-        for _ in range(number)
-    ]
-    for reader in readers:
-        reader.start()
-    try:
-        eventually(lambda: got.value > 0, "no download began")
-        result = work()
-    finally:
-        stop.set()
-        for reader in readers:
-            reader.join(30)
-            reader.kill()
-    return result, got.value, failed.value
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--write-out", "%{size_download}"]
+        while not self._stop.is_set():
+            with subprocess.Popen([*command, self._url], stdout=subprocess.PIPE, text=True) as curl:
+                while curl.poll() is None and not self._stop.wait(0.05):
+                    pass
+                stopped = curl.poll() is None
+                curl.terminate()
+                told = curl.communicate()[0]
+            with self._lock:
+                self.bytes += int(told or 0)
+                self.failed += not stopped and (curl.returncode != 0 or int(told) != MODEL_BYTES)
 
 
 def at(latencies: list[float], share: float) -> float:
@@ -141,7 +132,7 @@ def main() -> int:
         volume = Path(folder) / "volume"
         model = volume / "train" / "p0" / "r1" / "model" / "pthModel.zip"
         model.parent.mkdir(parents=True)
-        model.write_bytes(os.urandom(1024 * 1024) * 200)
+        model.write_bytes(os.urandom(1_000_000) * (MODEL_BYTES // 1_000_000))
         namespace = cluster.make_namespace()
         print(f"making {given.projects} projects", flush=True)
         make_projects(cluster.api, namespace, given.projects)
@@ -159,7 +150,9 @@ def main() -> int:
             requests = figure(http, "ocr_api_server_requests_total") - before
             rss = figure(http, "process_resident_memory_bytes")
             print(f"the same beside {given.downloads} downloads of 200 MB", flush=True)
-            (beside, more), got, failed = beside_downloads(address, given.downloads, ask)
+            with Downloaders(address, given.downloads) as downloaders:
+                beside, more = ask()
+            failed = downloaders.failed
             rss_beside = figure(http, "process_resident_memory_bytes")
     print(f"{'':<24}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}{'errors':>10}{'MiB':>8}")
     for name, latencies, wrong, memory in (
@@ -171,7 +164,7 @@ def main() -> int:
         "status_p50_ms": at(alone, 0.5), "status_p99_ms": at(alone, 0.99), "errors": errors + more + failed,
         "rss_mib": round(max(rss, rss_beside) / 2**20), "api_server_requests": round(requests),
         "with_downloads": {"status_p50_ms": at(beside, 0.5), "status_p99_ms": at(beside, 0.99),
-                           "megabytes_per_second": round(got / 1e6 / given.seconds)},
+                           "megabytes_per_second": round(downloaders.bytes / 1e6 / given.seconds)},
         "projects": given.projects, "rate": given.rate, "cores": len(os.sched_getaffinity(0)),
         "machine": platform.machine(), "load": round(os.getloadavg()[0], 2),
     }))  # fmt: skip

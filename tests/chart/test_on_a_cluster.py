@@ -34,7 +34,8 @@ CALLS = {
 }  # fmt: skip
 NEVER = {
     "deletecollection ocrprojects", "update ocrprojects/status", "get secrets", "create pods",
-    "create pods/exec", "patch jobs.batch", "deletecollection jobs.batch", "create roles.rbac.authorization.k8s.io",
+    "create pods/exec", "patch jobs.batch", "deletecollection jobs.batch",
+    "create roles.rbac.authorization.k8s.io",
     "get ocrprojects/scale", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io other",
 }  # fmt: skip
 

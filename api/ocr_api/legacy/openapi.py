@@ -50,7 +50,7 @@ def describe_answers(answers: list[type[BaseModel]], download: bool) -> dict[int
         status: {"model": ErrorAnswer, "description": meaning} for status, meaning in _ERRORS.items()
     }
     if download:
-        binary = {"*/*": {"schema": {}}}
+        binary: dict[str, dict[str, Any]] = {"*/*": {"schema": {}}}
         errors[200] = {"description": "the file", "content": binary}
         errors[206] = {"description": "the part asked for by Range", "content": binary}
         errors[416] = {"description": "the Range lies beyond the file"}

@@ -24,7 +24,7 @@ from ocr_contract.volume import test_subpath, train_subpath
 router = APIRouter(prefix="/projects/{projectID}")
 Responses = dict[int | str, dict[str, Any]]
 _ERRORS: Responses = problems.describe(404)
-_BINARY = {"*/*": {"schema": {}}}  # by the name of the file
+_BINARY: dict[str, dict[str, Any]] = {"*/*": {"schema": {}}}  # by the name of the file
 _DOWNLOAD: Responses = {
     200: {"description": "the file", "content": _BINARY},
     206: {"description": "the part asked for by Range", "content": _BINARY},
