@@ -149,7 +149,7 @@ def stock_training(stage: Stage, run: Path, train: dict[str, Any], size: int) ->
     for place in holding(config.model, "dict_file"):
         place["dict_file"] = str(run / "work" / "dataset" / "dictionary.txt")
     for place in holding(config.model, "max_seq_len"):
-        place["max_seq_len"] = 25 if size == 100 else longest_text(run) + 1
+        place["max_seq_len"] = longest_text(run) + 1  # its own 25 would cut the texts that ours learns
     dataset = {"type": "OCRDataset", "data_root": str(run), "ann_file": str(listing)}
     return _for_training(config, dataset | {"pipeline": config.train_pipeline}, settings["batchSize"])
 

@@ -132,12 +132,26 @@ class FusedSATRNEncoder(SATRNEncoder):  # type: ignore[misc]
 class CachedNRTRDecoder(NRTRDecoder):  # type: ignore[misc]
     """NRTR's decoder: keys and values of what was read are kept, and it stops when every line has ended.
 
-    mmocr reads the whole text anew for each character, up to the longest allowed.
+    mmocr reads the whole text anew for each character, up to the longest allowed, and trains each text as if
+    it were that long: here texts are as long as the longest of their batch.
     """
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         _fuse_attention(self)
+
+    def forward_train(
+        self, feat: Tensor | None = None, out_enc: Tensor | None = None, data_samples: Any = None
+    ) -> Tensor:
+        assert out_enc is not None
+        texts = [sample.gt_text for sample in data_samples]
+        longest = max(int((text.padded_indexes != self.padding_idx).sum()) for text in texts)
+        for text in texts:
+            text.padded_indexes = text.padded_indexes[:longest]  # the loss compares with these, too
+        if not _whole(data_samples):
+            return super().forward_train(feat, out_enc, data_samples)
+        targets = torch.stack([text.padded_indexes for text in texts]).to(out_enc.device)
+        return self.classifier(self._attention(targets, out_enc, src_mask=None))
 
     def forward_test(
         self, feat: Tensor | None = None, out_enc: Tensor | None = None, data_samples: Any = None
