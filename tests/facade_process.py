@@ -145,7 +145,7 @@ def serve(cluster: Cluster, namespace: str, volume: Path, **environment: str) ->
         "OCR_PORT": str(port),
         "KUBECONFIG": str(cluster.kubeconfig),
     }
-    log = volume.parent / f"{namespace}.log"
+    log = volume.parent / f"{namespace}-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "ocr_api", "serve"],

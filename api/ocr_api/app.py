@@ -25,6 +25,7 @@ from ocr_api.settings import Settings
 from ocr_api.traffic import MAX_BODY_BYTES, REQUEST_ID, Traffic
 from ocr_api.uploads.store import UploadStore
 from ocr_api.v1 import routes as v1_routes
+from ocr_api.v1.dependencies import V1
 from ocr_contract.legacy_answers import Answer
 
 DESCRIPTION = """Trains text detectors and recognisers on a project's annotated images.
@@ -91,7 +92,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 def _body_limit(max_upload_bytes: int) -> Callable[[str], int]:
     def limit(path: str) -> int:
-        receives_files = path.startswith(f"{problems.API_PREFIX}v1/") and (
+        receives_files = path.startswith(f"{V1}/") and (
             "/uploads/" in path or "/files/" in path or path.endswith("/dataset")
         )
         return max_upload_bytes if receives_files else MAX_BODY_BYTES

@@ -8,15 +8,15 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from ocr_api.cache import ProjectCache, Seen
-from ocr_api.errors import BadRequest, Conflict, Unavailable
+from ocr_api.errors import BadRequest, Conflict, FacadeError, NotFound, Unavailable
 from ocr_contract.names import project_name
 from ocr_contract.project import Project, from_object
 from ocr_contract.resource import API_FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
@@ -30,6 +30,7 @@ RETRY_SECONDS: Final = 1.0
 ATTEMPTS: Final = 8
 """Applies that lost against another writer (a trainer reports every few seconds) before giving up."""
 
+Written = TypeVar("Written")
 UNTYPED: Final = "failed to create typed patch object"
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -100,59 +101,62 @@ class Projects:
         self, project_id: str, decide: Callable[[dict[str, Any] | None, str], dict[str, Any] | None]
     ) -> Seen:
         """Apply what `decide(live object or None, name)` wants, anew where another writer came first."""
-        known = self.find(project_id)
-        name = known.name if known is not None else project_name(project_id)
-        for attempt in range(ATTEMPTS):
+        name = self._name(project_id)
+
+        async def apply() -> Seen:
             live = await self._get(name)
             if live is not None and (other := from_object(live).project_id) != project_id:
                 raise Conflict(f"the name {name!r} is taken by an OcrProject with projectID {other!r}")
             wanted = decide(live, name)
             if wanted is None and live is not None:
                 return self._cache.remember(live)
-            try:
-                applied = await self._call(
-                    self._api.patch_namespaced_custom_object(
-                        **self._address, name=name, body=wanted, field_manager=API_FIELD_MANAGER, force=True,
-                        field_validation="Strict", _content_type="application/apply-patch+yaml",
-                        _request_timeout=CALL_SECONDS,
-                    )
-                )  # fmt: skip
-            except ApiException as error:
-                if error.status == 409:
-                    await asyncio.sleep(0.05 * (attempt + 1))
-                    continue
-                raise _told(error) from error
+            applied = await self._call(
+                self._api.patch_namespaced_custom_object(
+                    **self._address, name=name, body=wanted, field_manager=API_FIELD_MANAGER, force=True,
+                    field_validation="Strict", _content_type="application/apply-patch+yaml",
+                    _request_timeout=CALL_SECONDS,
+                )
+            )  # fmt: skip
             logger.info("Applied %s", name)
             # The client decodes the answer to a change (200) only, not to a creation (201).
             created = await self._get(name) if applied is None else applied
-            if created is not None:
-                return self._cache.remember(created)
-        raise Unavailable(f"project {project_id!r} is being changed by others all the time; try again")
+            if created is None:
+                raise Conflict(f"project {project_id!r} was deleted at the same moment")
+            return self._cache.remember(created)
+
+        return await self._first(project_id, apply)
 
     async def delete(
         self, project_id: str, decide: Callable[[dict[str, Any] | None], Mapping[str, Any]]
     ) -> None:
         """Delete the very version that `decide(live object or None)` gives back."""
-        known = self.find(project_id)
-        name = known.name if known is not None else project_name(project_id)
-        for attempt in range(ATTEMPTS):
+        name = self._name(project_id)
+
+        async def remove() -> None:
             metadata = decide(await self._get(name))["metadata"]
             exact = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-            try:
-                await self._call(
-                    self._api.delete_namespaced_custom_object(
-                        **self._address, name=name, body={"preconditions": exact},
-                        _request_timeout=CALL_SECONDS,
-                    )
-                )  # fmt: skip
-            except ApiException as error:
-                if error.status == 409:
-                    await asyncio.sleep(0.05 * (attempt + 1))
-                    continue
-                if error.status != 404:
-                    raise _told(error) from error
+            await self._call(
+                self._api.delete_namespaced_custom_object(
+                    **self._address, name=name, body={"preconditions": exact}, _request_timeout=CALL_SECONDS
+                )
+            )
             logger.info("Deleted %s", name)
-            return
+
+        await self._first(project_id, remove)
+
+    def _name(self, project_id: str) -> str:
+        known = self.find(project_id)
+        return known.name if known is not None else project_name(project_id)
+
+    async def _first(self, project_id: str, write: Callable[[], Awaitable[Written]]) -> Written:
+        """What `write` gives, decided anew for as long as other writers come first."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await write()
+            except ApiException as error:
+                if error.status != 409:
+                    raise _told(error) from error
+                await asyncio.sleep(0.05 * (attempt + 1))
         raise Unavailable(f"project {project_id!r} is being changed by others all the time; try again")
 
     async def events(self, name: str) -> list[dict[str, Any]]:
@@ -243,7 +247,7 @@ class Projects:
         return version
 
 
-def _told(error: ApiException) -> BadRequest | Unavailable:
+def _told(error: ApiException) -> FacadeError:
     """The API server's own sentence, as a refusal of the call or of the facade."""
     try:
         message = str(json.loads(error.body or "")["message"])
@@ -251,4 +255,6 @@ def _told(error: ApiException) -> BadRequest | Unavailable:
         message = f"the API server answered {error.status} {error.reason}"
     # An apply of what the schema has no place for is answered by 500, though it is the caller's fault.
     untyped = error.status == 500 and message.startswith(UNTYPED)
+    if error.status == 404:
+        return NotFound(message)
     return BadRequest(message) if error.status in (400, 422) or untyped else Unavailable(message)

@@ -108,7 +108,7 @@ def test_past_runs_stay_known(facade: Facade, project_id: str, runs: Runs) -> No
 
 def test_unknown_runs_and_wrong_settings_are_told(facade: Facade, runs: Runs) -> None:
     assert runs.do("stop", "r1").status_code == 404
-    assert runs.do("resume", "r1").json()["detail"].endswith("it has no training")
+    assert runs.do("resume", "r1").json()["detail"].endswith("there is none")
     assert facade.http.get(f"{runs.path}/r1").status_code == 404
     answer = runs.start("r1", detection={"epochs": 0, "presett": "x"})
     assert answer.status_code == 422

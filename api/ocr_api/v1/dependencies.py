@@ -9,8 +9,12 @@ from pydantic import AfterValidator
 from ocr_api.cache import Seen
 from ocr_api.errors import ChangedMeanwhile, NotFound
 from ocr_api.facade import Facade
+from ocr_api.problems import API_PREFIX
 from ocr_api.v1.documents import etag
 from ocr_contract.volume import check_id
+
+V1 = f"{API_PREFIX}v1"
+"""What all its paths begin with; routers carry it themselves, so that figures name routes whole."""
 
 
 def _facade(request: Request) -> Facade:

@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from ocr_api import problems
-from ocr_api.v1.dependencies import FacadeOf, ProjectId, seen_project
+from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, seen_project
 from ocr_api.v1.documents import ApiModel
 
-router = APIRouter(prefix="/projects/{projectID}", tags=["projects"])
+router = APIRouter(prefix=f"{V1}/projects/{{projectID}}", tags=["projects"])
 
 
 class Event(ApiModel):

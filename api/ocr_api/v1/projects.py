@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, Response
 from ocr_api import intents, problems
 from ocr_api.cache import Seen
 from ocr_api.errors import BadRequest
-from ocr_api.v1.dependencies import FacadeOf, IfMatch, ProjectId, seen_project, unchanged
+from ocr_api.v1.dependencies import V1, FacadeOf, IfMatch, ProjectId, seen_project, unchanged
 from ocr_api.v1.documents import ApiModel, ProjectDocument, ProjectList, etag, project_document
 from ocr_contract.status import Phase
 from ocr_contract.volume import check_id
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = APIRouter(prefix=f"{V1}/projects", tags=["projects"])
 
 _SPEC = {"$ref": "#/components/schemas/OcrProjectSpec"}
 _NEW = {"spec": {"projectID": "receipts", "train": {"id": "2026-11-25", "runTest": True}}}

@@ -2,12 +2,11 @@
 
 from fastapi import APIRouter
 
-from ocr_api.problems import API_PREFIX
 from ocr_api.v1 import events, projects, run_files, runs, uploads, watch
 
 
 def build_router() -> APIRouter:
-    router = APIRouter(prefix=f"{API_PREFIX}v1")
+    router = APIRouter()
     for part in (projects, runs, run_files, events, watch, uploads):
         router.include_router(part.router)
     return router

@@ -13,7 +13,7 @@ from ocr_api import problems
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
 from ocr_api.v1.curves import Curves, read_curves
-from ocr_api.v1.dependencies import FacadeOf, ProjectId, RunId, TestId
+from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, TestId
 from ocr_api.v1.documents import ApiModel
 from ocr_api.v1.findings import Findings, read_findings
 from ocr_api.v1.log import follow, tail
@@ -21,7 +21,7 @@ from ocr_contract.project import RunState
 from ocr_contract.stages import Stage
 from ocr_contract.volume import test_subpath, train_subpath
 
-router = APIRouter(prefix="/projects/{projectID}")
+router = APIRouter(prefix=f"{V1}/projects/{{projectID}}")
 Responses = dict[int | str, dict[str, Any]]
 _ERRORS: Responses = problems.describe(404)
 _BINARY: dict[str, dict[str, Any]] = {"*/*": {"schema": {}}}  # by the name of the file

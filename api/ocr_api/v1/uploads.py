@@ -21,10 +21,10 @@ from ocr_api.errors import BadRequest, FacadeError, UnsupportedContent
 from ocr_api.facade import Facade
 from ocr_api.uploads.destination import Destination, check_name
 from ocr_api.uploads.store import Upload, UploadState, UploadStore, parse_length
-from ocr_api.v1.dependencies import FacadeOf, ProjectId, RunId, TestId
+from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, TestId
 from ocr_api.v1.run_files import File
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(prefix=V1, tags=["uploads"])
 
 TUS = {"Tus-Resumable": "1.0.0"}
 _OFFSET_STREAM = "application/offset+octet-stream"

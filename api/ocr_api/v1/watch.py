@@ -10,10 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from ocr_api import problems
 from ocr_api.cache import Change, Subscription
 from ocr_api.facade import Facade
-from ocr_api.v1.dependencies import FacadeOf
+from ocr_api.v1.dependencies import V1, FacadeOf
 from ocr_api.v1.documents import project_document
 
-router = APIRouter(tags=["projects"])
+router = APIRouter(prefix=V1, tags=["projects"])
 
 PING_SECONDS = 15.0
 """A comment after so long without news, so that nobody in between takes the connection for dead."""
