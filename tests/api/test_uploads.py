@@ -86,6 +86,11 @@ def test_a_zip_in_one_request(facade: Facade, project_id: str, kind: str, folder
     # Once more would mix two sets.
     again = facade.http.put(path, content=DATASET, headers={"Content-Type": "application/zip"})
     assert again.status_code == 409 and "has files already" in again.json()["detail"]
+    ids = {"trainID" if kind == "runs" else "testID": "r1"}
+    piecemeal = facade.http.post(
+        "/api/v1/uploads", headers=metadata(project_id, **ids) | {"Upload-Length": "9"}
+    )
+    assert piecemeal.status_code == 409 and "has files already" in piecemeal.json()["detail"]
 
 
 def test_an_upload_that_breaks_off_goes_on_where_it_stopped(facade: Facade, project_id: str) -> None:
@@ -114,7 +119,7 @@ def test_an_upload_that_breaks_off_goes_on_where_it_stopped(facade: Facade, proj
 def test_another_replica_goes_on_with_an_upload(facade: Facade, project_id: str, cluster: Cluster) -> None:
     upload = Tus(facade.http, len(DATASET), metadata(project_id, testID="t1"))
     upload.send(DATASET[:1000], 0)
-    path = httpx.URL(upload.url).path
+    path = upload.url
     with serve(cluster, facade.namespace, facade.volume) as other:
         assert other.head(path).headers["upload-offset"] == "1000"
         sent = other.patch(
@@ -207,11 +212,10 @@ def test_an_upload_that_comes_to_a_halt_is_answered_and_can_go_on(
     with serve(cluster, facade.namespace, facade.volume, OCR_BODY_SECONDS="0.5") as http:
         eventually(lambda: http.get("/readyz").status_code == 200, "not ready")
         upload = Tus(http, len(DATASET), metadata(project_id, trainID="r1"))
-        url = httpx.URL(upload.url)
-        assert url.host and url.port
-        with socket.create_connection((url.host, url.port), timeout=20) as slow:
+        address = (http.base_url.host, http.base_url.port or 80)
+        with socket.create_connection(address, timeout=20) as slow:
             slow.sendall(
-                f"PATCH {url.path} HTTP/1.1\r\nHost: {url.host}\r\nUpload-Offset: 0\r\n"
+                f"PATCH {upload.url} HTTP/1.1\r\nHost: {address[0]}\r\nUpload-Offset: 0\r\n"
                 f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(DATASET)}\r\n\r\n"
                 .encode() + DATASET[:5000]
             )  # fmt: skip

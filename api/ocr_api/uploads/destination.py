@@ -56,6 +56,15 @@ class Destination:
             raise Conflict(f"{self.subpath} is a link on the volume: nothing is written through it")
         return folder
 
+    def check_free(self, root: Path) -> None:
+        """Conflict where there are files already: two sets are never mixed."""
+        folder = root / self.subpath
+        if folder.is_dir() and any(folder.iterdir()):
+            raise self._taken()
+
+    def _taken(self) -> Conflict:
+        return Conflict(f"{self.title} has files already: take a new id, or send single images")
+
     def place_folder(self, root: Path, unpacked: Path) -> None:
         """Give the unpacked folder its name, all or nothing; Conflict where there are files already."""
         folder = self.make_parent(root)
@@ -64,9 +73,7 @@ class Destination:
             unpacked.rename(folder)  # also onto an empty folder
         except OSError as error:
             if folder.exists():
-                raise Conflict(
-                    f"{self.title} has files already: take a new id, or send single images"
-                ) from None
+                raise self._taken() from None
             raise error
 
     def place_file(self, root: Path, name: str, written: Path) -> None:

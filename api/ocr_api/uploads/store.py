@@ -80,6 +80,10 @@ class UploadStore:
         self._root, self._folder, self._clock = root, root / FOLDER, clock
         self.max_bytes = max_bytes
 
+    def check_free(self, destination: Destination) -> None:
+        """Conflict where there are files already."""
+        destination.check_free(self._root)
+
     def create(self, destination: Destination, length: int | None) -> Upload:
         """An empty upload; clears away those that have rested too long."""
         if length is not None and length > self.max_bytes:

@@ -53,7 +53,6 @@ async def uploads_options(facade: FacadeOf) -> Response:
 
 @router.post("/uploads", status_code=201, response_model=Upload, responses=_ERRORS)
 async def create_upload(
-    request: Request,
     facade: FacadeOf,
     length: Annotated[
         str | None, Header(alias="Upload-Length", description="Bytes of the zip", examples=["1048576"])
@@ -69,11 +68,10 @@ async def create_upload(
 ) -> Response:
     """Begin to send a zip of images and annotations for a run or a test that has not been started."""
     destination = _destination(metadata)
-    destination.check_not_running(facade.projects.find(destination.project_id))
     size = parse_length(length)
+    await _check_free(facade, destination)
     upload = await run_in_threadpool(facade.uploads.create, destination, size)
-    location = str(request.url_for("send_upload", uploadID=upload.id))
-    return _answer(upload, 201, {"Location": location})
+    return _answer(upload, 201, {"Location": f"{V1}/uploads/{upload.id}"})
 
 
 @router.head("/uploads/{uploadID}", include_in_schema=False)
@@ -160,7 +158,7 @@ async def put_test_file(
 async def _put_zip(request: Request, facade: Facade, destination: Destination) -> Response:
     if _content_type(request) not in _ZIPS:
         raise UnsupportedContent("send a zip, as application/zip")
-    destination.check_not_running(facade.projects.find(destination.project_id))
+    await _check_free(facade, destination)
     upload = await run_in_threadpool(facade.uploads.create, destination, None)
     try:
         upload = await facade.uploads.append(upload, 0, _counted(request, facade))
@@ -170,6 +168,12 @@ async def _put_zip(request: Request, facade: Facade, destination: Destination) -
     if upload.state == UploadState.FAILED:
         raise _failure(upload)
     return _answer(upload, 200)
+
+
+async def _check_free(facade: Facade, destination: Destination) -> None:
+    """Before gigabytes are sent that could not be put in place."""
+    destination.check_not_running(facade.projects.find(destination.project_id))
+    await run_in_threadpool(facade.uploads.check_free, destination)
 
 
 async def _put_file(request: Request, facade: Facade, destination: Destination, path: str) -> File:
