@@ -245,7 +245,10 @@ def naming_volume_faults() -> Iterator[None]:
         if error.errno in (ENOSPC, EDQUOT):
             raise VolumeFull("the shared volume is full: nothing was put in place") from None
         if error.errno in (EACCES, EPERM, EROFS):
-            raise Unavailable(f"the facade may not write to the shared volume: {error.strerror}") from None
+            raise Unavailable(
+                f"the facade may not write to the shared volume ({error.strerror}): "
+                "train/, test/ and the project's folder in it must let its user write"
+            ) from None
         raise
 
 

@@ -54,8 +54,11 @@ async def _stream(facade: Facade, project_id: str | None) -> AsyncIterator[str]:
 async def _events(subscription: Subscription, project_id: str | None) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     async for changes in subscription.changes(PING_SECONDS):
-        found = [c for c in changes if project_id in (None, c.seen.project.project_id)]
-        yield "".join(_event(change) for change in found) or ": still here\n\n"
+        if not changes:
+            yield ": still here\n\n"
+        for change in changes:
+            if project_id in (None, change.seen.project.project_id):
+                yield _event(change)
 
 
 def _event(change: Change) -> str:
