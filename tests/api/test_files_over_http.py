@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facade_process import Facade
+from facade_process import Facade, eventually
+from ocr_contract.legacy import Word
 
 MODEL = bytes(range(256)) * 1000
 RESULT = '{"images": [{"file": "收据.jpg"}]}'.encode()
@@ -27,6 +28,26 @@ def test_check_file_before_and_after_the_model_exists(facade: Facade, project_id
     assert (after["exists"], after["size"], after["msg"]) == (True, len(MODEL), "ok")
     result = facade.ask("/train/checkFile", projectID=project_id, trainID="r1", type="testResult")
     assert (result["file"], result["size"]) == ("testResult.json", len(RESULT))
+
+
+def test_a_model_of_the_revision_before_is_not_taken_for_the_new_one(facade: Facade, project_id: str) -> None:
+    which = {"projectID": project_id, "trainID": "r1", "type": "model"}
+    facade.ask("/train/start", projectID=project_id, trainID="r1")
+    facade.put(f"train/{project_id}/r1/model/pthModel.zip", MODEL)
+
+    def packaged(revision: int) -> dict[str, object]:
+        stages = {"package": {"state": "Succeeded"}}
+        return {"id": "r1", "revision": revision, "finishedAt": "2026-01-01T00:00:00Z", "stages": stages}
+
+    facade.report(project_id, train=packaged(0))
+    eventually(lambda: facade.ask("/status", projectID=project_id)["status"] == Word.SUCCEEDED)
+    assert facade.ask("/train/checkFile", **which)["exists"]
+    assert facade.ask("/train/start", projectID=project_id, trainID="r1")["revision"] == 1
+    assert not facade.ask("/train/checkFile", **which)["exists"]
+    assert facade.get("/train/download", **which).status_code == 404
+    facade.report(project_id, train=packaged(1))
+    eventually(lambda: bool(facade.ask("/train/checkFile", **which)["exists"]))
+    assert facade.get("/train/download", **which).content == MODEL
 
 
 def test_a_model_is_downloaded_whole_with_its_name(facade: Facade, project_id: str) -> None:

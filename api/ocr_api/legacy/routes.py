@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -13,8 +13,10 @@ from ocr_api import intents
 from ocr_api.cache import Seen
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
+from ocr_api.legacy import outputs
 from ocr_api.legacy.answers import EpochAnswer, FileAnswer, TestAnswer, TrainAnswer
 from ocr_api.legacy.openapi import describe_answers, describe_parameters
+from ocr_api.legacy.outputs import unknown
 from ocr_api.legacy.parameters import (
     CheckTrainFile,
     DownloadTrainFile,
@@ -32,12 +34,7 @@ from ocr_contract import legacy_view
 from ocr_contract.legacy import TestStatus, TrainStatus, as_document
 from ocr_contract.legacy_answers import TestStatusAnswer, TrainStatusAnswer
 from ocr_contract.project import Project
-from ocr_contract.stages import Stage
-from ocr_contract.status import RunStatus, StageState, TestRunStatus
 from ocr_contract.volume import test_subpath, train_subpath
-
-MODEL_FILE = "model/pthModel.zip"
-RESULT_FILE = "testResult.json"
 
 
 async def start_train(facade: Facade, asked: StartTrain) -> TrainAnswer:
@@ -128,12 +125,14 @@ async def read_epoch(facade: Facade, asked: WhichTrain) -> EpochAnswer:
 
 async def check_train_file(facade: Facade, asked: CheckTrainFile) -> FileAnswer:
     """Is the model zipped, or the test result written, and how many bytes has it?"""
-    return await _file_answer(facade, _train_file(facade, asked.project_id, asked.train_id, asked.type))
+    return await outputs.file_answer(
+        facade, outputs.train_file(facade, asked.project_id, asked.train_id, asked.type)
+    )
 
 
 async def check_test_file(facade: Facade, asked: WhichTestFile) -> FileAnswer:
     """Is testResult.json written, and how many bytes has it?"""
-    return await _file_answer(facade, _test_file(facade, asked))
+    return await outputs.file_answer(facade, outputs.test_file(facade, asked.project_id, asked.test_id))
 
 
 async def download_train_file(facade: Facade, asked: DownloadTrainFile) -> Response:
@@ -141,7 +140,9 @@ async def download_train_file(facade: Facade, asked: DownloadTrainFile) -> Respo
 
     Range and If-Range resume a download that was cut.
     """
-    return await _download(facade, _train_file(facade, asked.project_id, asked.train_id, asked.type))
+    return await outputs.download(
+        facade, outputs.train_file(facade, asked.project_id, asked.train_id, asked.type)
+    )
 
 
 async def download_test_file(facade: Facade, asked: WhichTestFile) -> Response:
@@ -149,7 +150,7 @@ async def download_test_file(facade: Facade, asked: WhichTestFile) -> Response:
 
     Range and If-Range resume a download that was cut.
     """
-    return await _download(facade, _test_file(facade, asked))
+    return await outputs.download(facade, outputs.test_file(facade, asked.project_id, asked.test_id))
 
 
 Handler = Callable[[Facade, Any], Awaitable[BaseModel | Response]]
@@ -220,7 +221,7 @@ async def _train_status(
     if project is not None and project.train_id is not None and train_id in (None, project.train_id):
         return legacy_view.train_answer(project)
     if train_id is None:
-        raise _unknown(project_id, project, "training")
+        raise unknown(project_id, project, "training")
     path = f"{train_subpath(project_id, train_id)}/status.json"
     left = await run_in_threadpool(facade.volume.document, path, TrainStatus)
     if left is None:
@@ -234,70 +235,12 @@ async def _test_status(
     if project is not None and project.test_id is not None and test_id in (None, project.test_id):
         return legacy_view.test_answer(project)
     if test_id is None:
-        raise _unknown(project_id, project, "test")
+        raise unknown(project_id, project, "test")
     path = f"{test_subpath(project_id, test_id)}/status_test.json"
     left = await run_in_threadpool(facade.volume.document, path, TestStatus)
     if left is None:
         raise NotFound(f"there is no test {test_id!r} in project {project_id!r}")
     return TestStatusAnswer(projectID=project_id, testID=test_id, **as_document(left))
-
-
-def _train_file(facade: Facade, project_id: str, train_id: str | None, kind: str) -> "_File":
-    project = facade.projects.find(project_id)
-    if train_id is None:
-        if project is None or project.train_id is None:
-            raise _unknown(project_id, project, "training")
-        train_id = project.train_id
-    name, stage = (MODEL_FILE, Stage.PACKAGE) if kind == "model" else (RESULT_FILE, Stage.TEST)
-    again = project is not None and project.train_id == train_id and project.revision > 0
-    run = project.run if project is not None else None
-    return _File(train_subpath(project_id, train_id), name, again and not _is_done(run, stage))
-
-
-def _test_file(facade: Facade, asked: WhichTestFile) -> "_File":
-    project = facade.projects.find(asked.project_id)
-    test_id = asked.test_id
-    if test_id is None:
-        if project is None or project.test_id is None:
-            raise _unknown(asked.project_id, project, "test")
-        test_id = project.test_id
-    again = project is not None and project.test_id == test_id and project.test_revision > 0
-    run = project.test_run if project is not None else None
-    return _File(
-        test_subpath(asked.project_id, test_id), RESULT_FILE, again and not _is_done(run, Stage.TEST)
-    )
-
-
-class _File(NamedTuple):
-    folder: str
-    """Relative to the volume's root."""
-    path: str
-    outdated: bool
-    """What lies there is of an earlier revision, and this one has not written its own yet."""
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
-
-
-def _is_done(run: RunStatus | TestRunStatus | None, stage: Stage) -> bool:
-    done = run.stages.get(stage) if run is not None else None
-    return done is not None and done.state == StageState.SUCCEEDED
-
-
-async def _file_answer(facade: Facade, file: _File) -> FileAnswer:
-    size = (
-        None if file.outdated else await run_in_threadpool(facade.volume.size, f"{file.folder}/{file.path}")
-    )
-    if size is None:
-        return FileAnswer(msg=f"{file.name} is not there yet", exists=False, file=file.name, size=0)
-    return FileAnswer(exists=True, file=file.name, size=size)
-
-
-async def _download(facade: Facade, file: _File) -> Response:
-    if file.outdated:
-        raise NotFound(f"{file.name} is not there yet")
-    return await run_in_threadpool(facade.volume.download, file.folder, file.path)
 
 
 def _train_answer(seen: Seen) -> TrainAnswer:
@@ -315,9 +258,3 @@ def _test_answer(seen: Seen) -> TestAnswer:
     project = seen.project
     assert project.test_id is not None and project.test_state is not None
     return TestAnswer(projectID=project.project_id, testID=project.test_id, state=project.test_state)
-
-
-def _unknown(project_id: str, project: Project | None, what: str) -> NotFound:
-    if project is None:
-        return NotFound(f"there is no project {project_id!r}")
-    return NotFound(f"project {project_id!r} has no {what}")
