@@ -25,7 +25,11 @@ def _facade(request: Request) -> Facade:
 FacadeOf = Annotated[Facade, Depends(_facade)]
 ProjectId = Annotated[
     str,
-    Path(alias="projectID", description="The platform's id, or metadata.name", examples=["receipts"]),
+    Path(
+        alias="projectID",
+        description="The platform's id; metadata.name where spec names none",
+        examples=["receipts"],
+    ),
     AfterValidator(lambda value: check_id(value, "projectID")),
 ]
 RunId = Annotated[
