@@ -1,6 +1,7 @@
 """The FastAPI application: routes, who may call them, health, and what lives as long as it does."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -35,6 +36,9 @@ DESCRIPTION = """Trains text detectors and recognisers on a project's annotated 
 **The legacy paths** take their parameters from the query, a form or a JSON body alike and answer one flat
 JSON object: `code` is 0 where all is fine, else the HTTP status; `msg` is a sentence for people; the fields
 follow."""
+
+
+_STREAMED = re.compile(rf"{V1}/(uploads/[^/]+|projects/[^/]+/(runs|tests)/[^/]+/(dataset|files/.+))")
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -91,13 +95,8 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def _body_limit(max_upload_bytes: int) -> Callable[[str], int]:
-    def limit(path: str) -> int:
-        receives_files = path.startswith(f"{V1}/") and (
-            "/uploads/" in path or "/files/" in path or path.endswith("/dataset")
-        )
-        return max_upload_bytes if receives_files else MAX_BODY_BYTES
-
-    return limit
+    """Only what is streamed to the volume may be large: other bodies are read into memory."""
+    return lambda path: max_upload_bytes if _STREAMED.fullmatch(path) else MAX_BODY_BYTES
 
 
 def _gate(access: Access) -> Callable[..., None]:
