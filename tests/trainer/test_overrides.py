@@ -64,7 +64,9 @@ def test_overrides_are_set() -> None:
 
 def test_a_dictionary_with_a_type_replaces_what_was_there() -> None:
     optimizer = built({"optim_wrapper.optimizer": {"type": "SGD", "lr": 0.1}}).optim_wrapper.optimizer
-    assert optimizer == {"type": "SGD", "lr": 0.1}
+    assert optimizer == {"type": "SGD", "lr": 0.1, "fused": True}
+    unfused = built({"optim_wrapper.optimizer": {"type": "RMSprop", "lr": 0.1}}).optim_wrapper.optimizer
+    assert unfused == {"type": "RMSprop", "lr": 0.1}  # torch has no fused step for it
 
 
 def test_parts_of_a_model_may_have_learning_rates_of_their_own() -> None:

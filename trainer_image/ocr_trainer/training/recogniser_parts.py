@@ -144,14 +144,13 @@ class CachedNRTRDecoder(NRTRDecoder):  # type: ignore[misc]
         self, feat: Tensor | None = None, out_enc: Tensor | None = None, data_samples: Any = None
     ) -> Tensor:
         assert out_enc is not None
-        texts = [sample.gt_text for sample in data_samples]
-        longest = max(int((text.padded_indexes != self.padding_idx).sum()) for text in texts)
-        for text in texts:
-            text.padded_indexes = text.padded_indexes[:longest]  # the loss compares with these, too
         if not _whole(data_samples):
             return super().forward_train(feat, out_enc, data_samples)
-        targets = torch.stack([text.padded_indexes for text in texts]).to(out_enc.device)
-        return self.classifier(self._attention(targets, out_enc, src_mask=None))
+        targets = torch.stack([sample.gt_text.padded_indexes for sample in data_samples])
+        longest = int((targets != self.padding_idx).sum(1).max())
+        attended = self._attention(targets[:, :longest].to(out_enc.device), out_enc, src_mask=None)
+        # The loss is a mean over all places, padded ones too: without them it would be another one.
+        return functional.pad(self.classifier(attended), (0, 0, 0, targets.shape[1] - longest))
 
     def forward_test(
         self, feat: Tensor | None = None, out_enc: Tensor | None = None, data_samples: Any = None
