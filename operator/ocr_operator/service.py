@@ -45,6 +45,7 @@ FINISH_SECONDS = 3.0
 
 async def serve(settings: Settings, kubeconfig: str | None) -> None:
     """Run until SIGTERM or SIGINT."""
+    asyncio.get_running_loop().set_exception_handler(report_defect)
     sight = Sight(settings.blind_seconds, settings.lease_renew_seconds, time.monotonic())
     async with contextlib.AsyncExitStack() as ends:
 
@@ -61,6 +62,17 @@ async def serve(settings: Settings, kubeconfig: str | None) -> None:
         ends.push_async_callback(runner.cleanup)
         await service.run(kubeconfig)
         log.info("Stopped")
+
+
+def report_defect(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaits, to the log; but not that a watch of kopf's, stopped amid an event, can't be closed.
+
+    That comes when the loop itself ends, after all the work: a traceback would send people looking.
+    """
+    if "asyncgen" in context:
+        log.debug("%s", context["message"])
+    else:
+        loop.default_exception_handler(context)
 
 
 class Service:
