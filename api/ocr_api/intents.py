@@ -13,6 +13,8 @@ from ocr_api.errors import Conflict, NotFound
 from ocr_contract.project import (
     ANNOTATION_TEST_STARTED,
     ANNOTATION_TRAIN_STARTED,
+    Part,
+    PartName,
     Project,
     RunState,
     from_object,
@@ -33,30 +35,14 @@ def start_train(
     """
     project = from_object(live) if live is not None else None
     intent = _intent(live, name, project_id)
-    if project is None or project.train_id != train_id:
-        train = {"id": train_id, "revision": _next_revision(project, train_id)} | settings
-    elif project.train_state in _ENDED:
-        revised = {"id": train_id, "revision": project.revision + 1}
-        train = _merged(intent["spec"].get("train", {}), revised | settings)
-    else:
-        train = _merged(intent["spec"].get("train", {}), {"id": train_id} | settings)
-    train["suspend"] = False
-    intent["spec"]["train"] = train
-    if project is not None and _holds(project.train, {"revision": project.revision} | train):
-        return None
-    return _stamped(intent, ANNOTATION_TRAIN_STARTED, now)
+    present = project.part("train") if project is not None else None
+    begins = _start(intent, "train", present, train_id, _next_revision(project, train_id), settings)
+    return _stamped(intent, ANNOTATION_TRAIN_STARTED, now) if begins else None
 
 
 def stop_train(live: Document | None, project_id: str, train_id: str | None) -> Document | None:
     """Suspend the run: its checkpoint stays, and a start goes on from it. None: whatever is trained."""
-    project = existing(live, project_id)
-    if project.train_id is None:
-        raise NotFound(f"project {project_id!r} has no training")
-    if train_id not in (None, project.train_id):
-        raise NotFound(f"project {project_id!r} trains {project.train_id!r}, not {train_id!r}")
-    if project.train_state != RunState.ACTIVE:
-        return None
-    return _suspended(live, project, "train", project.train_id)
+    return _stop(live, project_id, "train", train_id)
 
 
 def start_test(
@@ -72,31 +58,13 @@ def start_test(
             f"project {project_id!r} has no trained model yet: a test needs a training that succeeded"
         )
     intent = _intent(live, project.name, project.project_id)
-    if project.test_id != test_id:
-        test = {"id": test_id, "revision": 0} | settings
-    elif project.test_state in _ENDED:
-        test = _merged(
-            intent["spec"].get("test", {}), {"id": test_id, "revision": project.test_revision + 1} | settings
-        )
-    else:
-        test = _merged(intent["spec"].get("test", {}), {"id": test_id} | settings)
-    test["suspend"] = False
-    intent["spec"]["test"] = test
-    if _holds(project.test, {"revision": project.test_revision} | test):
-        return None
-    return _stamped(intent, ANNOTATION_TEST_STARTED, now)
+    begins = _start(intent, "test", project.part("test"), test_id, 0, settings)
+    return _stamped(intent, ANNOTATION_TEST_STARTED, now) if begins else None
 
 
 def stop_test(live: Document | None, project_id: str, test_id: str | None) -> Document | None:
     """Suspend the test. None: whatever is tested."""
-    project = existing(live, project_id)
-    if project.test_id is None:
-        raise NotFound(f"project {project_id!r} has no test")
-    if test_id not in (None, project.test_id):
-        raise NotFound(f"project {project_id!r} tests {project.test_id!r}, not {test_id!r}")
-    if project.test_state != RunState.ACTIVE:
-        return None
-    return _suspended(live, project, "test", project.test_id)
+    return _stop(live, project_id, "test", test_id)
 
 
 def create(live: Document | None, name: str, project_id: str, spec: Document, now: datetime) -> Document:
@@ -119,12 +87,48 @@ def edit(live: Document | None, project_id: str, changes: Document) -> Document 
     intent = _intent(live, project.name, project.project_id)
     before = intent["spec"]
     intent["spec"] = _merged(before, changes)
-    for part in ("train", "test"):
-        # The id goes along: the part must be whole even for the manager that owns nothing of it yet.
+    for part in ("train", "test"):  # the id goes along here as in a stop: the part must be whole
         if intent["spec"].get(part) and "id" in (live["spec"].get(part) or {}):
             intent["spec"][part].setdefault("id", live["spec"][part]["id"])
     if intent["spec"] == before and _holds(live["spec"], before):
         return None
+    return intent
+
+
+def _start(
+    intent: Document,
+    part: PartName,
+    present: Part | None,
+    identifier: str,
+    new_revision: int,
+    settings: Document,
+) -> bool:
+    """Have the intent ask for that run or test; False where that is asked for already.
+
+    new_revision: of one that spec does not ask for at present.
+    """
+    if present is None or present.id != identifier:
+        asked = {"id": identifier, "revision": new_revision} | settings
+    else:
+        again = {"revision": present.revision + 1} if present.state in _ENDED else {}
+        asked = _merged(intent["spec"].get(part, {}), {"id": identifier} | again | settings)
+    asked["suspend"] = False
+    intent["spec"][part] = asked
+    return present is None or not _holds(present.spec, {"revision": present.revision} | asked)
+
+
+def _stop(live: Document | None, project_id: str, part: PartName, identifier: str | None) -> Document | None:
+    project = existing(live, project_id)
+    present = project.part(part)
+    if present.id is None:
+        raise NotFound(f"project {project_id!r} has no {'training' if part == 'train' else 'test'}")
+    if identifier not in (None, present.id):
+        raise NotFound(f"project {project_id!r} {part}s {present.id!r}, not {identifier!r}")
+    if present.state != RunState.ACTIVE:
+        return None
+    intent = _intent(live, project.name, project.project_id)
+    # The id goes along: the part must be whole even for the manager that owns nothing of it yet.
+    intent["spec"][part] = _merged(intent["spec"].get(part, {}), {"id": present.id, "suspend": True})
     return intent
 
 
@@ -193,13 +197,6 @@ def _intent(live: Document | None, name: str, project_id: str) -> Document:
         "metadata": metadata,
         "spec": spec | mine.get("spec", {}),
     }
-
-
-def _suspended(live: Document | None, project: Project, part: str, identifier: str) -> Document:
-    intent = _intent(live, project.name, project.project_id)
-    # The id goes along: the part must be whole even for the manager that owns nothing of it yet.
-    intent["spec"][part] = _merged(intent["spec"].get(part, {}), {"id": identifier, "suspend": True})
-    return intent
 
 
 def _next_revision(project: Project | None, train_id: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -32,6 +32,24 @@ class RunState(StrEnum):
     SUSPENDED = "suspended"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+
+
+PartName = Literal["train", "test"]
+"""As spec and status call them."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a project's training and its test have in common."""
+
+    id: str | None
+    """trainID or testID that spec asks for; None: nothing was ever asked for."""
+    revision: int
+    state: RunState | None
+    run: RunStatus | TestRunStatus | None
+    """None until the operator has seen it."""
+    message: str
+    spec: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -145,6 +163,16 @@ class Project:
             return self._refused
         waiting = (c.message for c in self.status.conditions if c.type == "Waiting" and c.status == "True")
         return next(waiting, "") if run is None or run.finished_at is None else ""
+
+    def part(self, name: PartName) -> Part:
+        """The training or the test that spec asks for."""
+        if name == "train":
+            return Part(
+                self.train_id, self.revision, self.train_state, self.run, self.train_message, self.train
+            )
+        return Part(
+            self.test_id, self.test_revision, self.test_state, self.test_run, self.test_message, self.test
+        )
 
     @property
     def train_started(self) -> datetime | None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
 from ocr_api.legacy.answers import FileAnswer
-from ocr_contract.project import Project
+from ocr_contract.project import PartName, Project
 from ocr_contract.stages import Stage
 from ocr_contract.status import RunStatus, StageState, TestRunStatus
 from ocr_contract.volume import test_subpath, train_subpath
@@ -23,27 +23,36 @@ RESULT_FILE = "testResult.json"
 
 def train_file(facade: Facade, project_id: str, train_id: str | None, kind: str) -> "OutputFile":
     """pthModel.zip or testResult.json of that run, or of the project's present one."""
-    project = facade.projects.find(project_id)
-    if train_id is None:
-        if project is None or project.train_id is None:
-            raise unknown(project_id, project, "training")
-        train_id = project.train_id
+    present = _present(facade, project_id, "train", train_id)
     name, stage = (MODEL_FILE, Stage.PACKAGE) if kind == "model" else (RESULT_FILE, Stage.TEST)
-    again = project is not None and project.train_id == train_id and project.revision > 0
-    run = project.run if project is not None else None
-    return OutputFile(train_subpath(project_id, train_id), name, again and not _is_done(run, stage))
+    folder = train_subpath(project_id, present.id)
+    return OutputFile(folder, name, present.again and not _is_done(present.run, stage))
 
 
 def test_file(facade: Facade, project_id: str, test_id: str | None) -> "OutputFile":
     """testResult.json of that test, or of the project's present one."""
+    present = _present(facade, project_id, "test", test_id)
+    folder = test_subpath(project_id, present.id)
+    return OutputFile(folder, RESULT_FILE, present.again and not _is_done(present.run, Stage.TEST))
+
+
+class _Asked(NamedTuple):
+    id: str
+    again: bool
+    """It is the one that spec asks for, and not for the first time."""
+    run: RunStatus | TestRunStatus | None
+
+
+def _present(facade: Facade, project_id: str, part_name: PartName, identifier: str | None) -> _Asked:
+    """The one that is asked for; without an id the project's present one."""
     project = facade.projects.find(project_id)
-    if test_id is None:
-        if project is None or project.test_id is None:
-            raise unknown(project_id, project, "test")
-        test_id = project.test_id
-    again = project is not None and project.test_id == test_id and project.test_revision > 0
-    run = project.test_run if project is not None else None
-    return OutputFile(test_subpath(project_id, test_id), RESULT_FILE, again and not _is_done(run, Stage.TEST))
+    part = project.part(part_name) if project is not None else None
+    identifier = identifier if identifier is not None else part.id if part is not None else None
+    if identifier is None:
+        raise unknown(project_id, project, "training" if part_name == "train" else "test")
+    if part is None or part.id != identifier:
+        return _Asked(identifier, again=False, run=None)
+    return _Asked(identifier, again=part.revision > 0, run=part.run)
 
 
 class OutputFile(NamedTuple):

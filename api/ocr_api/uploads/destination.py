@@ -3,10 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from ocr_api.errors import BadRequest, Conflict
-from ocr_contract.project import Project, RunState
+from ocr_contract.project import PartName, Project, RunState
 from ocr_contract.volume import OWN_NAMES, check_id, test_subpath, train_subpath
 
 _MAX_DEPTH = 16
@@ -14,7 +13,7 @@ _MAX_DEPTH = 16
 
 @dataclass(frozen=True)
 class Destination:
-    kind: Literal["train", "test"]
+    kind: PartName
     project_id: str
     identifier: str
     """trainID or testID."""
@@ -33,12 +32,8 @@ class Destination:
         """Conflict where a pod may be reading the folder: images must not change under a run."""
         if project is None:
             return
-        current, state = (
-            (project.train_id, project.train_state)
-            if self.kind == "train"
-            else (project.test_id, project.test_state)
-        )
-        if current == self.identifier and state in (RunState.ACTIVE, RunState.SUSPENDED):
+        present = project.part(self.kind)
+        if present.id == self.identifier and present.state in (RunState.ACTIVE, RunState.SUSPENDED):
             raise Conflict(
                 f"{self.title} has been started: its images can't change any more. "
                 "Send them first and start then, or take a new id"

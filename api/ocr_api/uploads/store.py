@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -30,6 +30,7 @@ from ocr_api.errors import BadRequest, Conflict, FacadeError, NotFound, TooLarge
 from ocr_api.uploads.archive import unpack
 from ocr_api.uploads.destination import Destination
 from ocr_contract.atomic import replace_bytes
+from ocr_contract.project import PartName
 
 FOLDER = "uploads"
 KEPT = timedelta(hours=24)
@@ -54,7 +55,7 @@ class Upload(BaseModel):
     )
 
     id: str = Field(examples=["0f0e6c7c8ad14c1d9a3c1f0f6f2d5a11"])
-    kind: Literal["train", "test"] = Field(examples=["train"])
+    kind: PartName = Field(examples=["train"])
     project_id: str = Field(alias="projectID", examples=["receipts"])
     identifier: str = Field(alias="runID", description="The trainID or testID", examples=["2026-11-25"])
     state: UploadState = UploadState.RECEIVING

@@ -1,6 +1,6 @@
 """What /api/v1 answers: projects as the API server holds them; runs and tests, present and past."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ocr_api.cache import Seen
-from ocr_contract.project import Project, RunState
+from ocr_contract.project import PartName, Project, RunState
 from ocr_contract.spec import OcrProjectSpec
 from ocr_contract.status import (
     Figures,
@@ -18,6 +18,7 @@ from ocr_contract.status import (
     RunStatus,
     StageState,
     StageStatus,
+    TestReport,
     TestRunStatus,
 )
 from ocr_contract.volume import test_subpath, train_subpath
@@ -113,34 +114,39 @@ def test_list(project: Project) -> RunList:
 
 
 def _current_run(project: Project) -> RunDocument:
-    assert project.train_id is not None and project.train_state is not None
     reports = project.train_reports
-    return RunDocument(
-        id=project.train_id,
-        revision=project.revision,
-        state=project.train_state,
-        message=project.train_message,
-        path=train_subpath(project.project_id, project.train_id),
+    figures = Figures(
         hmean=reports.detection.hmean if reports.detection else None,
         char_precision=reports.recognition.char_precision if reports.recognition else None,
         end_to_end_f1=reports.test.end_to_end_f1 if reports.test else None,
-        **_progress(project, project.run),
     )
+    return _current(project, "train", train_subpath, figures)
 
 
 def _current_test(project: Project) -> RunDocument:
-    assert project.test_id is not None and project.test_state is not None
-    report = project.test_reports.test
+    report = project.test_reports.test or TestReport()
+    figures = Figures(
+        hmean=report.hmean, char_precision=report.char_precision, end_to_end_f1=report.end_to_end_f1
+    )
+    return _current(project, "test", test_subpath, figures)
+
+
+def _current(
+    project: Project,
+    name: PartName,
+    subpath: Callable[[str, str], str],
+    figures: Figures,
+) -> RunDocument:
+    part = project.part(name)
+    assert part.id is not None and part.state is not None
     return RunDocument(
-        id=project.test_id,
-        revision=project.test_revision,
-        state=project.test_state,
-        message=project.test_message,
-        path=test_subpath(project.project_id, project.test_id),
-        hmean=report.hmean if report else None,
-        char_precision=report.char_precision if report else None,
-        end_to_end_f1=report.end_to_end_f1 if report else None,
-        **_progress(project, project.test_run),
+        id=part.id,
+        revision=part.revision,
+        state=part.state,
+        message=part.message,
+        path=subpath(project.project_id, part.id),
+        **dict(figures),
+        **_progress(project, part.run),
     )
 
 

@@ -10,7 +10,7 @@ from ocr_api.errors import Conflict, NotFound
 from ocr_api.facade import Facade
 from ocr_api.v1.dependencies import unchanged
 from ocr_api.v1.documents import RunDocument, RunList, run_list, test_list
-from ocr_contract.project import Project, RunState
+from ocr_contract.project import PartName, Project, RunState
 
 Live = dict[str, Any] | None
 Document = dict[str, Any]
@@ -19,27 +19,27 @@ _ENDED = (RunState.SUCCEEDED, RunState.FAILED)
 
 
 @dataclass(frozen=True)
-class Part:
+class RunKind:
     """What a training and a test differ in."""
 
     word: str
-    present: Callable[[Project], tuple[str | None, RunState | None]]
+    part: PartName
     start: Callable[[Live, str, str, str, Document, datetime], Document | None]
     """(live, name, project_id, id, settings, now) as `intents.start_train` takes them."""
     stop: Callable[[Live, str, str | None], Document | None]
     listed: Callable[[Project], RunList]
 
 
-TRAINING = Part(
+TRAINING = RunKind(
     "training",
-    lambda project: (project.train_id, project.train_state),
+    "train",
     intents.start_train,
     intents.stop_train,
     run_list,
 )
-TEST = Part(
+TEST = RunKind(
     "test",
-    lambda project: (project.test_id, project.test_state),
+    "test",
     lambda live, _name, *rest: intents.start_test(live, *rest),
     intents.stop_test,
     test_list,
@@ -51,7 +51,7 @@ class RunChanges:
     """Changes to one project's runs or tests; each gives the one that it is about."""
 
     facade: Facade
-    part: Part
+    kind: RunKind
     project_id: str
     if_match: str | None
 
@@ -72,7 +72,7 @@ class RunChanges:
     async def stop(self, identifier: str) -> RunDocument:
         def decide(live: Live, _name: str) -> Document | None:
             self._present(live)
-            return self.part.stop(live, self.project_id, identifier)
+            return self.kind.stop(live, self.project_id, identifier)
 
         return await self._changed(decide)
 
@@ -81,7 +81,7 @@ class RunChanges:
             present, state = self._present(live)
             if present != identifier:
                 now = f"it is {present!r}" if present is not None else "there is none"
-                raise NotFound(f"the present {self.part.word} is not {identifier!r}: {now}")
+                raise NotFound(f"the present {self.kind.word} is not {identifier!r}: {now}")
             if state in _ENDED:
                 raise self._other_verb(identifier, state)
             return self._start(live, name, identifier, {})
@@ -92,7 +92,7 @@ class RunChanges:
         def decide(live: Live, name: str) -> Document | None:
             present, state = self._present(live)
             if present != identifier:
-                listed_one(self.part, intents.existing(live, self.project_id), identifier)
+                listed_one(self.kind, intents.existing(live, self.project_id), identifier)
             elif state not in _ENDED:
                 raise self._other_verb(identifier, state)
             return self._start(live, name, identifier, {})
@@ -100,18 +100,20 @@ class RunChanges:
         return await self._changed(decide)
 
     def _present(self, live: Live) -> tuple[str | None, RunState | None]:
-        return self.part.present(intents.existing(unchanged(live, self.if_match), self.project_id))
+        project = intents.existing(unchanged(live, self.if_match), self.project_id)
+        present = project.part(self.kind.part)
+        return present.id, present.state
 
     def _start(self, live: Live, name: str, identifier: str, settings: Document) -> Document | None:
-        return self.part.start(live, name, self.project_id, identifier, settings, datetime.now(UTC))
+        return self.kind.start(live, name, self.project_id, identifier, settings, datetime.now(UTC))
 
     async def _changed(self, decide: Callable[[Live, str], Document | None]) -> RunDocument:
         seen = await self.facade.projects.change(self.project_id, decide)
-        return self.part.listed(seen.project).items[0]
+        return self.kind.listed(seen.project).items[0]
 
     def _other_verb(self, identifier: str, state: RunState | None) -> Conflict:
         """What to do with one that can't be done what was asked for."""
-        title = f"{self.part.word} {identifier!r}"
+        title = f"{self.kind.word} {identifier!r}"
         if state == RunState.ACTIVE:
             return Conflict(f"{title} is still running: stop it first")
         if state == RunState.SUSPENDED:
@@ -119,11 +121,11 @@ class RunChanges:
         return Conflict(f"{title} has ended ({state}): retry does it again")
 
 
-def listed_one(part: Part, project: Project, identifier: str) -> RunDocument:
+def listed_one(kind: RunKind, project: Project, identifier: str) -> RunDocument:
     """The one with that id, present or past; NotFound where the status keeps none."""
-    found = next((run for run in part.listed(project).items if run.id == identifier), None)
+    found = next((run for run in kind.listed(project).items if run.id == identifier), None)
     if found is None:
         raise NotFound(
-            f"the project's status knows no {part.word} {identifier!r}; its files may still be on the volume"
+            f"the project's status knows no {kind.word} {identifier!r}; its files may still be on the volume"
         )
     return found

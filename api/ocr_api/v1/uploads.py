@@ -9,6 +9,7 @@ import binascii
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
@@ -162,7 +163,9 @@ async def _put_zip(request: Request, facade: Facade, destination: Destination) -
     upload = await run_in_threadpool(facade.uploads.create, destination, None)
     try:
         upload = await facade.uploads.append(upload, 0, _counted(request, facade))
-        upload = await run_in_threadpool(facade.uploads.finish, upload.id, _checker(facade))
+        upload = await run_in_threadpool(
+            facade.uploads.finish, upload.id, partial(_check_not_running, facade)
+        )
     finally:
         await run_in_threadpool(_give_up, facade.uploads, upload)
     if upload.state == UploadState.FAILED:
@@ -172,13 +175,13 @@ async def _put_zip(request: Request, facade: Facade, destination: Destination) -
 
 async def _check_free(facade: Facade, destination: Destination) -> None:
     """Before gigabytes are sent that could not be put in place."""
-    destination.check_not_running(facade.projects.find(destination.project_id))
+    _check_not_running(facade, destination)
     await run_in_threadpool(facade.uploads.check_free, destination)
 
 
 async def _put_file(request: Request, facade: Facade, destination: Destination, path: str) -> File:
     name = check_name(path)
-    destination.check_not_running(facade.projects.find(destination.project_id))
+    _check_not_running(facade, destination)
     upload = await run_in_threadpool(facade.uploads.create, destination, None)
     try:
         await facade.uploads.append(upload, 0, _counted(request, facade))
@@ -193,13 +196,13 @@ def _finish_soon(facade: Facade, upload: Upload) -> None:
 
     def finish() -> None:
         with suppress(FacadeError):  # somebody else has it in hand, or gave it up
-            facade.uploads.finish(upload.id, _checker(facade))
+            facade.uploads.finish(upload.id, partial(_check_not_running, facade))
 
     facade.background(asyncio.to_thread(finish))
 
 
-def _checker(facade: Facade) -> Any:
-    return lambda destination: destination.check_not_running(facade.projects.find(destination.project_id))
+def _check_not_running(facade: Facade, destination: Destination) -> None:
+    destination.check_not_running(facade.projects.find(destination.project_id))
 
 
 def _give_up(uploads: UploadStore, upload: Upload) -> None:
