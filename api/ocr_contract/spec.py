@@ -101,18 +101,22 @@ class Test(SpecModel):
 
 
 class Resources(SpecModel):
-    gpus: int = Field(default=1, ge=0, le=64)
+    """None: what the release gives."""
+
+    gpus: int | None = Field(default=None, ge=0, le=64)
     nodes: int = Field(default=1, ge=1, le=64)
-    cpu: str = "4"
-    memory: str = "16Gi"
-    shared_memory: str = "2Gi"
+    cpu: str | None = None
+    memory: str | None = None
+    shared_memory: str | None = None
 
 
 class Scheduling(SpecModel):
-    queue_name: str = ""
-    priority_class_name: str = ""
-    node_selector: dict[str, str] = {}
-    tolerations: list[dict[str, Any]] = []
+    """None: what the release says. Empty: nothing, even so."""
+
+    queue_name: str | None = None
+    priority_class_name: str | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: list[dict[str, Any]] | None = None
 
 
 class OnStall(StrEnum):

@@ -31,6 +31,7 @@ from ocr_contract.stage_input import (
 from ocr_contract.stages import GPU_STAGES, Stage
 from ocr_contract.volume import init_subpath, test_subpath, train_subpath
 from ocr_operator.settings import Settings
+from ocr_operator.stage_pods import GpuNodes, StageResources, StageScheduling
 
 CONTAINER = "trainer"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
@@ -67,7 +68,9 @@ class StageJob:
 def build_job(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[str, Any]:
     """The Job's whole manifest."""
     labels = _labels(job)
-    queue = {LABEL_QUEUE: spec.scheduling.queue_name} if spec.scheduling.queue_name else {}
+    pods = settings.stage_pods
+    scheduling = pods.scheduling.under(spec.scheduling)
+    queue = {LABEL_QUEUE: scheduling.queue_name} if scheduling.queue_name else {}
     annotations = {
         ANNOTATION_PROJECT_ID: job.project_id,
         ANNOTATION_RUN_ID: job.test.id if job.test else job.train.id,
@@ -88,8 +91,11 @@ def build_job(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[s
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": TTL_SECONDS,
             "template": {
-                "metadata": {"labels": labels, "annotations": annotations},
-                "spec": _pod_spec(job, spec, settings),
+                "metadata": {
+                    "labels": {**pods.labels, **labels},
+                    "annotations": {**pods.annotations, **annotations},
+                },
+                "spec": _pod_spec(job, pods.resources.under(spec.resources), scheduling, settings),
             },
         },
     }
@@ -136,8 +142,19 @@ def _pod_failure_policy() -> dict[str, Any]:
     }
 
 
-def _pod_spec(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[str, Any]:
-    pod: dict[str, Any] = {
+def _pod_spec(
+    job: StageJob, resources: StageResources, scheduling: StageScheduling, settings: Settings
+) -> dict[str, Any]:
+    gpus = resources.gpus if job.stage in GPU_STAGES else 0
+    pods, nodes = settings.stage_pods, settings.stage_pods.gpu if gpus else GpuNodes()
+    placement = {
+        "priorityClassName": scheduling.priority_class_name,
+        "runtimeClassName": nodes.runtime_class_name,
+        "nodeSelector": {**nodes.node_selector, **scheduling.node_selector},
+        "tolerations": [dict(toleration) for toleration in (*scheduling.tolerations, *nodes.tolerations)],
+        "affinity": pods.affinity,
+    }
+    return {
         "restartPolicy": "Never",
         "serviceAccountName": settings.trainer_service_account,
         "enableServiceLinks": False,
@@ -150,26 +167,19 @@ def _pod_spec(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[s
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(job, spec, settings)],
+        **{key: value for key, value in placement.items() if value},
+        "containers": [_container(job, gpus, resources, settings)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": settings.volume_claim}},
-            {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": spec.resources.shared_memory}},
+            {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": resources.shared_memory}},
             {"name": "tmp", "emptyDir": {}},
         ],
     }
-    if spec.scheduling.priority_class_name:
-        pod["priorityClassName"] = spec.scheduling.priority_class_name
-    if spec.scheduling.node_selector:
-        pod["nodeSelector"] = dict(spec.scheduling.node_selector)
-    if spec.scheduling.tolerations:
-        pod["tolerations"] = [dict(toleration) for toleration in spec.scheduling.tolerations]
-    return pod
 
 
-def _container(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[str, Any]:
-    gpus = spec.resources.gpus if job.stage in GPU_STAGES else 0
+def _container(job: StageJob, gpus: int, resources: StageResources, settings: Settings) -> dict[str, Any]:
     gpu = {settings.gpu_resource: str(gpus)} if gpus else {}
-    resources = spec.resources
+    cpu = {"cpu": resources.cpu} if settings.stage_pods.limit_cpu else {}
     return {
         "name": CONTAINER,
         "image": settings.trainer_image,
@@ -179,10 +189,11 @@ def _container(job: StageJob, spec: OcrProjectSpec, settings: Settings) -> dict[
             {"name": STAGE_INPUT_VARIABLE, "value": _stage_input(job, gpus)},
             {"name": POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             {"name": "HOME", "value": "/tmp"},
+            *settings.stage_pods.env,
         ],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory, **gpu},
-            "limits": {"memory": resources.memory, **gpu},
+            "limits": {**cpu, "memory": resources.memory, **gpu},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

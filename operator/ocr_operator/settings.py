@@ -8,6 +8,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from ocr_operator.errors import BadSettings
+from ocr_operator.stage_pods import StagePods
 from ocr_operator.telling.signing import parse_secrets
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -25,6 +26,7 @@ class Settings:
     trainer_image_pull_policy: str = "IfNotPresent"
     trainer_service_account: str = "ocr-trainer"
     gpu_resource: str = "nvidia.com/gpu"
+    stage_pods: StagePods = StagePods()
     log_format: str = "text"
     health_port: int = 8080
     lease_name: str = "ocr-operator"
@@ -73,6 +75,7 @@ class Settings:
             trainer_service_account=environment.get("OCR_TRAINER_SERVICE_ACCOUNT")
             or cls.trainer_service_account,
             gpu_resource=environment.get("OCR_GPU_RESOURCE") or cls.gpu_resource,
+            stage_pods=StagePods.parse(environment.get("OCR_STAGE_PODS") or "{}", "OCR_STAGE_PODS"),
             log_format=one_of("OCR_LOG_FORMAT", cls.log_format, LOG_FORMATS),
             health_port=int(port),
             lease_name=environment.get("OCR_LEASE_NAME") or cls.lease_name,

@@ -108,7 +108,7 @@ def test_what_is_rendered_is_accepted_by_the_api_server(
 
 def test_the_notes_commands_work_when_pasted(installed: Any) -> None:
     notes = installed.shell.helm("get", "notes", "ocr", "-n", installed.namespace)
-    command = notes[notes.index("kubectl -n") : notes.index("\nEOF\n") + len("\nEOF\n")]
+    command = notes[notes.index("kubectl -n") : notes.index("\nEND\n") + len("\nEND\n")]
     kubectl = f'kubectl() {{ {shlex.quote(str(BINARIES / "hyper"))} kubectl "$@"; }}'
     said = installed.shell.run("bash", "-ec", f"{kubectl}\n{command}")
     assert "ocrproject.ocrproject.dev/receipts created" in said

@@ -84,7 +84,7 @@ def test_the_operator_works_with_its_own_rights(installed: Any, operator_log: Pa
 
     eventually(lambda: len(jobs()) == 1, f"no Job: {operator_log.read_text()}")
     container = jobs()[0]["spec"]["template"]["spec"]["containers"][0]
-    assert container["image"] == "ocr-trainer:0.1.0" and container["args"] == ["stage", "prepare"]
+    assert container["image"] == "ocr-trainer:0.2.0" and container["args"] == ["stage", "prepare"]
     # The namespace enforces Pod Security "restricted", and the stage's pod is let in.
     eventually(
         lambda: installed.get("pods", "-l", "ocrproject.dev/project=operated")["items"] != [],

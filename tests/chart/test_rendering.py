@@ -188,7 +188,7 @@ def test_images_are_those_of_the_values(offline: Any) -> None:
         offline, "image.operator.repository=r/o", "image.operator.tag=v7", "image.trainer.tag=v8"
     )
     images = [container["image"] for pod in pods(documents) for container in pod["containers"]]
-    assert sorted(images) == ["ocr-api:0.1.0", "r/o:v7"]
+    assert sorted(images) == ["ocr-api:0.2.0", "r/o:v7"]
     environment = {
         e["name"]: e["value"] for pod in pods(documents) for c in pod["containers"] for e in c["env"]
     }

@@ -1,6 +1,7 @@
 """The Job of a stage, whole: what changes here changes every pod of every user."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from ocr_contract.spec import OcrProjectSpec
 from ocr_contract.stage_input import StageInput
 from ocr_contract.stages import Stage
+from ocr_operator.errors import BadSettings
 from ocr_operator.manifests import StageJob, build_job
 from ocr_operator.settings import Settings
+from ocr_operator.stage_pods import StagePods
 
 SETTINGS = Settings(
     namespace="ocr",
@@ -31,12 +34,24 @@ SPEC: dict[str, Any] = {
 }
 
 
-def build(stage: Stage, spec: dict[str, Any] = SPEC, **job: Any) -> dict[str, Any]:
+def build(
+    stage: Stage, spec: dict[str, Any] = SPEC, *, settings: Settings = SETTINGS, **job: Any
+) -> dict[str, Any]:
     parsed = OcrProjectSpec.model_validate(spec)
     assert parsed.train is not None
     values = {"train": parsed.train, "test": None} | job
     identity = StageJob("ocr", "receipts", "uid-1", "Receipts", "abc123", stage, 1, **values)
-    return build_job(identity, parsed, SETTINGS)
+    return build_job(identity, parsed, settings)
+
+
+def of_release(stage: Stage, spec: dict[str, Any], **pods: Any) -> dict[str, Any]:
+    """The Job under a release that gives its stages' pods this."""
+    return build(stage, spec, settings=replace(SETTINGS, stage_pods=StagePods.model_validate(pods)))
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = job["spec"]["template"]["spec"]
+    return found
 
 
 def container(job: dict[str, Any]) -> dict[str, Any]:
@@ -228,3 +243,98 @@ def test_a_stage_sees_the_weights_it_starts_from_and_cannot_write_them(
     init = [mount for mount in mounts if mount["mountPath"] == "/data/init"]
     expected = {"name": "data", "mountPath": "/data/init", "subPath": mounted, "readOnly": True}
     assert init == ([expected] if mounted else [])
+
+
+QUIET = {"train": {"id": "r1"}}
+"""A project that asks for nothing."""
+FLAVOUR = {
+    "resources": {"gpus": 4, "cpu": "16", "memory": "64Gi", "sharedMemory": "8Gi"},
+    "scheduling": {
+        "queueName": "everybody", "priorityClassName": "usual", "nodeSelector": {"pool": "ocr"},
+        "tolerations": [{"key": "team", "operator": "Exists"}],
+    },
+}  # fmt: skip
+
+
+def test_a_project_that_asks_for_nothing_gets_what_the_release_gives() -> None:
+    job = of_release(Stage.DETECTION, QUIET, **FLAVOUR)
+    pod = pod_of(job)
+    requests = container(job)["resources"]["requests"]
+    assert requests == {"cpu": "16", "memory": "64Gi", "amd.com/gpu": "4"}
+    assert pod["volumes"][1]["emptyDir"]["sizeLimit"] == "8Gi"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "everybody"
+    assert pod["priorityClassName"] == "usual" and pod["nodeSelector"] == {"pool": "ocr"}
+    assert pod["tolerations"] == [{"key": "team", "operator": "Exists"}]
+    assert StageInput.model_validate_json(container(job)["env"][0]["value"]).gpus == 4
+
+
+@pytest.mark.parametrize("field", ["gpus", "cpu", "memory", "sharedMemory"])
+def test_what_a_project_asks_for_stands_before_the_release_field_by_field(field: str) -> None:
+    own: dict[str, Any] = {"gpus": 0, "cpu": "1", "memory": "3Gi", "sharedMemory": "1Gi"}
+    job = of_release(Stage.DETECTION, QUIET | {"resources": {field: own[field]}}, **FLAVOUR)
+    requests = container(job)["resources"]["requests"]
+    found = {
+        "gpus": int(requests.get("amd.com/gpu", 0)), "cpu": requests["cpu"], "memory": requests["memory"],
+        "sharedMemory": pod_of(job)["volumes"][1]["emptyDir"]["sizeLimit"],
+    }  # fmt: skip
+    assert found == FLAVOUR["resources"] | {field: own[field]}
+
+
+def test_a_project_can_stay_out_of_what_the_release_says() -> None:
+    nothing = {"queueName": "", "priorityClassName": "", "nodeSelector": {}, "tolerations": []}
+    job = of_release(Stage.DETECTION, QUIET | {"scheduling": nothing}, **FLAVOUR)
+    assert "kueue.x-k8s.io/queue-name" not in job["metadata"]["labels"]
+    assert not {"priorityClassName", "nodeSelector", "tolerations"} & pod_of(job).keys()
+
+
+GPU_NODES = {
+    "nodeSelector": {"gpu": "h100"}, "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "runtimeClassName": "nvidia",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_only_pods_with_gpus_go_where_the_gpus_are(stage: Stage) -> None:
+    spec = QUIET | {"scheduling": {"nodeSelector": {"zone": "b"}, "tolerations": [{"key": "own"}]}}
+    pod = pod_of(of_release(stage, spec, gpu=GPU_NODES))
+    trains = stage in (Stage.DETECTION, Stage.RECOGNITION, Stage.TEST)
+    assert pod.get("runtimeClassName") == ("nvidia" if trains else None)
+    assert pod["nodeSelector"] == ({"gpu": "h100", "zone": "b"} if trains else {"zone": "b"})
+    assert pod["tolerations"] == [{"key": "own"}, *(GPU_NODES["tolerations"] if trains else [])]
+    without = pod_of(of_release(stage, spec | {"resources": {"gpus": 0}}, gpu=GPU_NODES))
+    assert "runtimeClassName" not in without and without["nodeSelector"] == {"zone": "b"}
+
+
+def test_a_release_adds_labels_annotations_affinity_and_environment_but_changes_none_of_ours() -> None:
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "host"}]}}
+    job = of_release(
+        Stage.PREPARE, QUIET, labels={"team": "ocr", "ocrproject.dev/stage": "other"}, affinity=affinity,
+        annotations={"cost": "7"}, env=[{"name": "HTTP_PROXY", "value": "http://proxy:3128"}],
+    )  # fmt: skip
+    template = job["spec"]["template"]["metadata"]
+    assert template["labels"] == LABELS | {"team": "ocr", "ocrproject.dev/stage": "prepare"}
+    assert template["annotations"]["cost"] == "7" and "team" not in job["metadata"]["labels"]
+    assert pod_of(job)["affinity"] == affinity
+    assert container(job)["env"][-1] == {"name": "HTTP_PROXY", "value": "http://proxy:3128"}
+    assert container(job)["env"][0]["name"] == "OCR_STAGE_INPUT"
+
+
+def test_cpu_is_limited_where_a_quota_counts_limits() -> None:
+    assert "cpu" not in container(of_release(Stage.PREPARE, QUIET))["resources"]["limits"]
+    limited = container(of_release(Stage.PREPARE, QUIET, limitCPU=True))["resources"]
+    assert limited["limits"]["cpu"] == limited["requests"]["cpu"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{", "OCR_STAGE_PODS"),
+        ('{"resources": {"gpu": 1}}', "resources.gpu"),
+        ('{"resources": {"gpus": -1}}', "resources.gpus"),
+        ('{"gpu": {"nodeSelector": {"a": 1}}}', "gpu.nodeSelector.a"),
+        ('{"labels": []}', "labels"),
+    ],
+)
+def test_a_wrong_document_is_refused_by_its_field(text: str, named: str) -> None:
+    with pytest.raises(BadSettings, match=named):
+        StagePods.parse(text, "OCR_STAGE_PODS")

@@ -102,7 +102,8 @@ def read_manifest(path: Path) -> StageInput:
         project_id = spec.project_id or check_id(str(name), "metadata.name")
     except ValueError as error:
         raise BadConfiguration(f"{path}: {error}") from error
-    return StageInput(project_id=project_id, train=spec.train, test=spec.test, gpus=spec.resources.gpus)
+    gpus = 1 if spec.resources.gpus is None else spec.resources.gpus
+    return StageInput(project_id=project_id, train=spec.train, test=spec.test, gpus=gpus)
 
 
 def print_summary(run: RunFolder, tests: list[TestFolder]) -> None:
