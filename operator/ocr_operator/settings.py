@@ -26,7 +26,7 @@ class Settings:
     trainer_image_pull_policy: str = "IfNotPresent"
     trainer_service_account: str = "ocr-trainer"
     gpu_resource: str = "nvidia.com/gpu"
-    stage_pods: StagePods = StagePods()
+    stage_pods: StagePods = field(default_factory=StagePods)
     log_format: str = "text"
     health_port: int = 8080
     lease_name: str = "ocr-operator"

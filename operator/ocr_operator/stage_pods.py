@@ -1,4 +1,4 @@
-"""What a release gives every stage's pod, beside what its project asks for: one document of the chart's values.
+"""What a release gives every stage's pod beside what its project asks for: one document of the chart.
 
 A project's own word stands before the release's, field by field. What the nodes with GPUs are like is the
 administrator's to know, so `gpu` is added whatever a project says, to the pods that ask for one.
@@ -30,8 +30,8 @@ class StageScheduling(SpecModel):
 
     queue_name: str = ""
     priority_class_name: str = ""
-    node_selector: dict[str, str] = {}
-    tolerations: list[dict[str, Any]] = []
+    node_selector: dict[str, str] = Field(default={})
+    tolerations: list[dict[str, Any]] = Field(default=[])
 
     def under(self, asked: Scheduling) -> Self:
         """These, where a project says nothing else."""
@@ -41,8 +41,8 @@ class StageScheduling(SpecModel):
 class GpuNodes(SpecModel):
     """What the nodes with GPUs are like."""
 
-    node_selector: dict[str, str] = {}
-    tolerations: list[dict[str, Any]] = []
+    node_selector: dict[str, str] = Field(default={})
+    tolerations: list[dict[str, Any]] = Field(default=[])
     runtime_class_name: str = ""
 
 
@@ -54,10 +54,10 @@ class StagePods(SpecModel):
     """Limit the CPU to what is requested, for quotas that count limits."""
     scheduling: StageScheduling = StageScheduling()
     gpu: GpuNodes = GpuNodes()
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    affinity: dict[str, Any] = {}
-    env: list[dict[str, Any]] = []
+    labels: dict[str, str] = Field(default={})
+    annotations: dict[str, str] = Field(default={})
+    affinity: dict[str, Any] = Field(default={})
+    env: list[dict[str, Any]] = Field(default=[])
 
     @classmethod
     def parse(cls, text: str, name: str) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chart_values import GOOD, settings, with_api_versions
 from kubernetes import client, config
 from ocr_cluster.control_plane import BINARIES
 from ocr_contract.resource import GROUP, PLURAL
@@ -73,32 +74,14 @@ def test_pods_pass_pod_security_restricted(installed: Any) -> None:
         assert all(c["securityContext"]["readOnlyRootFilesystem"] for c in template["spec"]["containers"])
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["storage.hostPath=/srv/ocr"],
-        ["storage.existingClaim=data", "crds.install=false"],
-        ["api.replicas=3", "imagePullSecrets[0].name=pull", "logFormat=json"],
-        ["operator.resources.requests.cpu=1", "api.service.port=8080", "gpu.resourceName=amd.com/gpu"],
-    ],
-    ids=lambda values: values[0],
-)
+@pytest.mark.parametrize("values", GOOD.values(), ids=GOOD)
 def test_what_is_rendered_is_accepted_by_the_api_server(
     shell: Any, make_namespace: Callable[[], str], values: list[str]
 ) -> None:
     namespace = make_namespace()
-    settings = [part for value in values for part in ("--set", value)]
-    text = shell.helm("template", "ocr", str(CHART), "-n", namespace, *settings)
+    text = shell.helm("template", "ocr", str(CHART), "-n", namespace, *with_api_versions(), *settings(values))
     said = shell.kubectl(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--dry-run=server",
-        "-n",
-        namespace,
-        "-f",
-        "-",
-        stdin=text,
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", stdin=text
     )
     assert said.count("serverside-applied (server dry run)") == len(
         [document for document in yaml.safe_load_all(text) if document]
