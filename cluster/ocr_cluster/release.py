@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from ocr_cluster.ports import PortClaim
 
 TARGETS = ("operator", "api", "trainer")
 TAG = "dev"
+TIDY = {"storage.keep": "false"}
+"""Nothing of the release stays on the node; the volume is a folder that its owner keeps."""
 
 
 class ReleaseError(Exception):
@@ -43,21 +45,31 @@ class Release:
             str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, *arguments, check=check
         )
 
-    def install(self) -> None:
-        """helm upgrade --install, returned when both Deployments are ready. Safe to repeat."""
+    def helm(self, *arguments: str, check: bool = True) -> str:
+        """helm's standard output; ReleaseError with its standard error where it fails."""
+        return self._run(str(self.binaries / "helm"), "-n", self.namespace, *arguments, check=check)
+
+    def install(self, chart: Path | None = None, values: Mapping[str, str] = TIDY) -> None:
+        """helm upgrade --install, returned when both Deployments are ready. Safe to repeat.
+
+        chart: another than the repository's own, such as an earlier one's package.
+        """
         self.volume.mkdir(parents=True, exist_ok=True)
         self.volume.chmod(0o1777)  # the pods' user writes here, as on a team's NFS export
-        values = {"storage.hostPath": str(self.volume)}
-        values |= {f"image.{target}.repository": f"docker.io/library/ocr-{target}" for target in TARGETS}
-        values |= {f"image.{target}.tag": TAG for target in TARGETS}
-        settings = [part for key, value in values.items() for part in ("--set-string", f"{key}={value}")]
-        chart = self.repository / "charts" / "ocr-operator"
-        self._run(
-            str(self.binaries / "helm"), "upgrade", "--install", self.name, str(chart), "-n", self.namespace,
-            "--create-namespace", "--wait", "--timeout", "3m", *settings,
+        texts = {"storage.hostPath": str(self.volume)}
+        texts |= {f"image.{target}.repository": f"docker.io/library/ocr-{target}" for target in TARGETS}
+        texts |= {f"image.{target}.tag": TAG for target in TARGETS}
+        settings = [part for key, value in texts.items() for part in ("--set-string", f"{key}={value}")]
+        settings += [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
+        own = self.repository / "charts" / "ocr-operator"
+        self.helm(
+            "upgrade", "--install", self.name, str(chart or own), "--create-namespace", "--wait",
+            "--timeout", "3m", *settings,
         )  # fmt: skip
+        if chart is not None:
+            return
         # helm leaves a CRD that another release on this node brought: this checkout's is wanted.
-        definition = chart / "files" / "ocrprojects.yaml"
+        definition = own / "files" / "ocrprojects.yaml"
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
         # A rebuilt image has the same tag: the pods must start again to run it.
         self.kubectl("rollout", "restart", "deployment", "-l", f"app.kubernetes.io/instance={self.name}")
@@ -69,9 +81,7 @@ class Release:
         """Take the release and its namespace away; the data on the volume stays."""
         # Projects first: finished pods hold the claim, which helm would wait for until its time is up.
         self.kubectl("delete", "ocrprojects", "--all", "--cascade=foreground", "--timeout=1m", check=False)
-        self._run(
-            str(self.binaries / "helm"), "uninstall", self.name, "-n", self.namespace, "--wait", check=False
-        )
+        self.helm("uninstall", self.name, "--wait", check=False)
         self.kubectl("delete", "namespace", self.namespace, "--timeout=2m", check=False)
 
     def project(self, name: str) -> dict[str, Any]:
