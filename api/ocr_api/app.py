@@ -22,6 +22,7 @@ from ocr_api.legacy import routes as legacy_routes
 from ocr_api.legacy.answers import ErrorAnswer
 from ocr_api.metrics import CONTENT_TYPE, Metrics
 from ocr_api.openapi import complete_openapi
+from ocr_api.resource_check import ResourceCheck
 from ocr_api.settings import Settings
 from ocr_api.traffic import MAX_BODY_BYTES, REQUEST_ID, Traffic
 from ocr_api.uploads.store import UploadStore
@@ -57,7 +58,8 @@ def build_app(settings: Settings) -> FastAPI:
                 metrics=metrics,
                 background=_keeper(tasks),
             )
-            app.state.watch = asyncio.create_task(projects.run())
+            app.state.resource = ResourceCheck(projects)
+            app.state.watch = asyncio.create_task(_watch(projects, app.state.resource))
             try:
                 yield
             finally:
@@ -108,6 +110,13 @@ def _gate(access: Access) -> Callable[..., None]:
     return allow
 
 
+async def _watch(projects: Projects, resource: ResourceCheck) -> None:
+    """For ever; a defect in either ends both, which /healthz tells."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(projects.run())
+        group.create_task(resource.wait())
+
+
 def _keeper(tasks: "set[asyncio.Task[None]]") -> Callable[[Coroutine[Any, Any, None]], None]:
     """Tasks are held on to until they are done: the event loop alone would let them go."""
 
@@ -133,8 +142,9 @@ def _add_health(app: FastAPI) -> None:
 
     @app.get("/readyz", tags=["health"], responses=unwell)
     async def readyz(request: Request) -> Answer:
-        """Are its answers fresh? 503 before the first list and when the API server was silent for 30 s."""
-        if reason := request.app.state.facade.projects.not_ready:
+        """Are its answers fresh and whole? 503 before the first list, when the API server was silent for
+        30 s, and until the OcrProject resource has every field that this release knows."""
+        if reason := request.app.state.resource.not_ready:
             raise HTTPException(503, reason)
         return Answer()
 

@@ -11,6 +11,7 @@ FacadeError
 ├── UnsupportedContent  415  the body is of a kind that this call doesn't take
 ├── RangeBeyondEnd      416  the part of a file that is asked for lies beyond it
 ├── Unavailable         503  the API server can't be reached, or refuses the facade itself
+│   └── Forbidden       503  the latter
 └── VolumeFull          507  the shared volume has no room left
 """
 
@@ -65,6 +66,10 @@ class RangeBeyondEnd(FacadeError):
 
 class Unavailable(FacadeError):
     status = 503
+
+
+class Forbidden(Unavailable):
+    pass
 
 
 class VolumeFull(FacadeError):

@@ -16,10 +16,11 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from ocr_api.cache import ProjectCache, Seen
-from ocr_api.errors import BadRequest, Conflict, FacadeError, NotFound, Unavailable
+from ocr_api.errors import BadRequest, Conflict, FacadeError, Forbidden, NotFound, Unavailable
 from ocr_contract.names import project_name
 from ocr_contract.project import Project, from_object
 from ocr_contract.resource import API_FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
+from ocr_contract.resource_schema import OPENAPI_PATH
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,27 @@ class Projects:
         events: list[dict[str, Any]] = self._client.sanitize_for_serialization(found)["items"]
         return events
 
+    async def describe(self) -> dict[str, Any] | None:
+        """The API server's OpenAPI document of the resource; None: it has none (yet)."""
+        request = await self._client.param_serialize(
+            "GET", OPENAPI_PATH, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+        )
+
+        async def ask() -> Any:
+            answer = await self._client.call_api(*request, _request_timeout=CALL_SECONDS)
+            body = await answer.read()
+            if answer.status != 200:
+                raise ApiException(status=answer.status, reason=answer.reason, body=body)
+            return json.loads(body)
+
+        try:
+            document: dict[str, Any] = await self._call(ask())
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise _told(error) from error
+        return document
+
     async def _get(self, name: str) -> dict[str, Any] | None:
         try:
             document: dict[str, Any] | None = await self._call(
@@ -257,4 +279,6 @@ def _told(error: ApiException) -> FacadeError:
     untyped = error.status == 500 and message.startswith(UNTYPED)
     if error.status == 404:
         return NotFound(message)
+    if error.status == 403:
+        return Forbidden(message)
     return BadRequest(message) if error.status in (400, 422) or untyped else Unavailable(message)

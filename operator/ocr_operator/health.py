@@ -1,8 +1,9 @@
 """/healthz and /readyz for the kubelet: whether a restart would help, and whether this replica is of use.
 
 Liveness fails where the operator went blind (`sight.py`). It does not fail for an API server that is merely
-down: a restart would change nothing. Readiness tells of that, and of first lists that have not come back.
-A standby is ready, so that a rollout goes on.
+down: a restart would change nothing. Readiness tells of that, of an OcrProject resource that is missing or
+older than the operator, and of first lists that have not come back. A standby is ready, so that a rollout
+goes on.
 """
 
 from collections.abc import Callable, Iterable

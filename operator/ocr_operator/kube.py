@@ -16,6 +16,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from ocr_contract.resource import API_VERSION, GROUP, KIND, OPERATOR_FIELD_MANAGER, PLURAL, VERSION
+from ocr_contract.resource_schema import OPENAPI_PATH
 from ocr_operator.documents import Document
 from ocr_operator.errors import ApiError, Conflict, NotFound, Refused
 
@@ -80,6 +81,13 @@ class Kube:
         except NotFound:
             return False
         return any(resource["name"] == PLURAL for resource in found["resources"])
+
+    async def describe_projects(self) -> Document | None:
+        """The API server's OpenAPI document of the resource; None: it has none (yet)."""
+        try:
+            return await self._call("GET", OPENAPI_PATH)
+        except NotFound:
+            return None
 
     async def create_job(self, job: Mapping[str, Any]) -> Document:
         path = JOBS.format(namespace=job["metadata"]["namespace"])

@@ -26,6 +26,7 @@ from ocr_operator.kube import Kube
 from ocr_operator.leadership import Leadership
 from ocr_operator.lease import Candidate
 from ocr_operator.metrics import Metrics
+from ocr_operator.resource_check import ResourceCheck
 from ocr_operator.resync import resync, resync_forever
 from ocr_operator.settings import Settings
 from ocr_operator.sight import Sight
@@ -83,6 +84,7 @@ class Service:
         self._kube = kube
         self._leadership = leadership
         self._sight = sight
+        self._resource = ResourceCheck(kube, sight)
         self._store, self._queue = Store(), WorkQueue[Key]()
         self._metrics = Metrics(CollectorRegistry())
         self._deliveries = deliveries_of(settings, self._metrics.reported)
@@ -98,7 +100,7 @@ class Service:
 
         def unreadiness() -> str | None:
             listed = None if self._listed.is_set() else "the first lists have not come back"
-            return self._sight.silence(time.monotonic()) or listed
+            return self._sight.silence(time.monotonic()) or self._resource.problem or listed
 
         return build_health_app(
             sickness=lambda: self._sight.blindness(time.monotonic()),
@@ -110,7 +112,7 @@ class Service:
     async def run(self, kubeconfig: str | None) -> None:
         """Until a signal; then what is in work is finished and the Lease let go before the watches end."""
         self._take_signals()
-        await _until_first_ends(self._stop.wait(), self._wait_for_crd())
+        await _until_first_ends(self._stop.wait(), self._resource.wait())
         if self._stop.is_set():
             return
         await self._leadership.look()
@@ -166,19 +168,6 @@ class Service:
             ),
             Teller(self._store, self._deliveries, _now).run(),
         )
-
-    async def _wait_for_crd(self) -> None:
-        """The chart may install the CRD after this process has started."""
-        while True:
-            try:
-                if await self._kube.serves_projects():
-                    self._sight.answer(time.monotonic())
-                    return
-                log.warning("The API server does not serve OcrProjects yet, again in %.0f s", RETRY_SECONDS)
-            except ApiError as error:
-                self._sight.complain("has not answered", str(error))
-                log.warning("The API server does not answer yet, again in %.0f s: %s", RETRY_SECONDS, error)
-            await asyncio.sleep(RETRY_SECONDS)
 
     def _saw(self, kind: str, version: int) -> None:
         self._sight.see(kind, version)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from ocr_contract.resource_schema import model_schema
 from ocr_contract.spec import OcrProjectSpec, SpecModel
 from ocr_contract.status import OcrProjectStatus
 
@@ -29,31 +30,6 @@ def with_defaults(schema: Schema, value: dict[str, Any]) -> dict[str, Any]:
         if name in filled and child.get("type") == "object":
             filled[name] = with_defaults(child, filled[name])
     return filled
-
-
-def model_schema(model: type[BaseModel]) -> Schema:
-    """The model's JSON schema with every reference replaced by what it names."""
-    document = model.model_json_schema(by_alias=True)
-    definitions = document.get("$defs", {})
-
-    def resolve(node: Any) -> Any:
-        if isinstance(node, list):
-            return [resolve(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            return resolve({**definitions[node["$ref"].rsplit("/", 1)[1]], **_without(node, "$ref")})
-        if "anyOf" in node:  # optional: what it is when it is there
-            (kind,) = [option for option in node["anyOf"] if option != {"type": "null"}]
-            return resolve({**_without(node, "anyOf"), **kind})
-        return {key: resolve(item) for key, item in node.items() if key != "$defs"}
-
-    schema: Schema = resolve(document)
-    return schema
-
-
-def _without(node: Schema, key: str) -> Schema:
-    return {name: value for name, value in node.items() if name != key}
 
 
 def leaves(schema: Schema, path: str = "") -> dict[str, Schema]:
