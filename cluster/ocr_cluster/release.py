@@ -20,6 +20,7 @@ from ocr_cluster.ports import PortClaim
 
 TARGETS = ("operator", "api", "trainer")
 TAG = "dev"
+RESOURCE = "ocrprojects.ocrproject.dev"
 TIDY = {"storage.keep": "false"}
 """Nothing of the release stays on the node; the volume is a folder that its owner keeps."""
 
@@ -62,15 +63,14 @@ class Release:
         settings = [part for key, value in texts.items() for part in ("--set-string", f"{key}={value}")]
         settings += [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
         own = self.repository / "charts" / "ocr-operator"
+        if chart is None and self.kubectl("get", "crd", RESOURCE, "--ignore-not-found"):
+            # helm leaves one that another release on this node brought, and an older one is waited for.
+            definition = own / "files" / "ocrprojects.yaml"
+            self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
         self.helm(
             "upgrade", "--install", self.name, str(chart or own), "--create-namespace", "--wait",
             "--timeout", "3m", *settings,
         )  # fmt: skip
-        if chart is not None:
-            return
-        # helm leaves a CRD that another release on this node brought: this checkout's is wanted.
-        definition = own / "files" / "ocrprojects.yaml"
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
         # A rebuilt image has the same tag: the pods must start again to run it.
         self.kubectl("rollout", "restart", "deployment", "-l", f"app.kubernetes.io/instance={self.name}")
         self.kubectl(
