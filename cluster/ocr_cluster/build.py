@@ -12,11 +12,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_cluster import progress
+from ocr_cluster import definitions, progress
 from ocr_cluster.errors import BuildError
 
 KUBERNETES = "v1.35.4"
 HELM = "v3.20.2"
+HELM_DOCS = "v1.14.2"
+KUBECONFORM = "v0.8.0"
 # What must be there -> the Debian package that brings it.
 PACKAGES = {
     "containerd": "containerd",
@@ -65,6 +67,11 @@ def helm_variables() -> tuple[tuple[str, str], ...]:
 def tools() -> tuple[Tool, ...]:
     """Everything that is compiled, the slowest first: the others share its packages."""
     helm, buildkit = "helm.sh/helm/v3/cmd/helm", "github.com/moby/buildkit/cmd"
+    conform, docs = (
+        "github.com/yannh/kubeconform/cmd/kubeconform",
+        "github.com/norwoodj/helm-docs/cmd/helm-docs",
+    )
+    conform_version, docs_version = (("main.version", KUBECONFORM),), (("main.version", HELM_DOCS),)
     return (
         Tool(
             "hyper", "kubernetes", ".", f"Kubernetes {KUBERNETES} and etcd", "4 minutes", version_variables()
@@ -72,13 +79,19 @@ def tools() -> tuple[Tool, ...]:
         Tool("helm", "kubernetes", helm, f"Helm {HELM}", "20 seconds", helm_variables()),
         Tool("buildkitd", "buildkit", f"{buildkit}/buildkitd", "BuildKit", "1 minute"),
         Tool("buildctl", "buildkit", f"{buildkit}/buildctl", "BuildKit's client", "10 seconds"),
+        Tool("helm-docs", "charttools", docs, f"helm-docs {HELM_DOCS}", "10 seconds", docs_version),
+        Tool(
+            "kubeconform", "charttools", conform, f"kubeconform {KUBECONFORM}", "5 seconds", conform_version
+        ),
         Tool("pause", "pause", ".", "the pods' pause program", "2 seconds"),
     )
 
 
 def build(repository: Path, binaries: Path | None = None) -> None:
     """Make everything that is missing or outdated in the binaries' folder (default: .cluster/bin)."""
-    binaries = (binaries or repository / ".cluster" / "bin").resolve()
+    binaries = binaries or repository / ".cluster" / "bin"
+    beside = binaries.parent / "definitions"  # beside a link to binaries, too
+    binaries = binaries.resolve()
     binaries.mkdir(parents=True, exist_ok=True)
     install_packages(binaries)
     for tool in tools():
@@ -86,6 +99,8 @@ def build(repository: Path, binaries: Path | None = None) -> None:
     kubectl = binaries / "kubectl"
     if not kubectl.is_symlink():
         kubectl.symlink_to("hyper")
+    for source in (*definitions.KUBERNETES, *definitions.RESOURCES):
+        definitions.fetch(source, beside)
 
 
 def install_packages(binaries: Path) -> None:

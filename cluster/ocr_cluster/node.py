@@ -61,7 +61,7 @@ class Node:
     def destroy(self) -> None:
         """down(), then remove the node's state and what was built."""
         self.down()
-        for part in (self.layout.state, self.binaries):
+        for part in (self.layout.state, self.binaries, self.folder / "definitions"):
             if part.is_symlink():
                 part.unlink()
             elif part.exists():

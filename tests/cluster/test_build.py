@@ -42,10 +42,15 @@ def test_a_failed_compilation_shows_the_compilers_words_and_keeps_the_old_binary
     assert (binaries / "pause").read_text() == "old"
 
 
-def test_kubernetes_and_helm_know_their_versions() -> None:
+def test_the_tools_know_their_versions() -> None:
     flags = {tool.name: build.linker_flags(tool) for tool in build.tools()}
     assert f"component-base/version.gitVersion={build.KUBERNETES}" in flags["hyper"]
     assert "chartutil.k8sVersionMinor=35" in flags["helm"]
     modules = (CLUSTER / "kubernetes" / "go.mod").read_text()
     assert f"k8s.io/kubernetes {build.KUBERNETES}" in modules
     assert f"helm.sh/helm/v3 {build.HELM}" in modules
+    assert f"main.version={build.HELM_DOCS}" in flags["helm-docs"]
+    assert f"main.version={build.KUBECONFORM}" in flags["kubeconform"]
+    modules = (CLUSTER / "charttools" / "go.mod").read_text()
+    assert f"github.com/norwoodj/helm-docs {build.HELM_DOCS}" in modules
+    assert f"github.com/yannh/kubeconform {build.KUBECONFORM}" in modules
