@@ -89,9 +89,8 @@ def tools() -> tuple[Tool, ...]:
 
 def build(repository: Path, binaries: Path | None = None) -> None:
     """Make everything that is missing or outdated in the binaries' folder (default: .cluster/bin)."""
-    binaries = binaries or repository / ".cluster" / "bin"
-    beside = binaries.parent / "definitions"  # beside a link to binaries, too
-    binaries = binaries.resolve()
+    beside = (binaries or repository / ".cluster" / "bin").parent / "definitions"  # beside a link, too
+    binaries = (binaries or repository / ".cluster" / "bin").resolve()
     binaries.mkdir(parents=True, exist_ok=True)
     install_packages(binaries)
     for tool in tools():
