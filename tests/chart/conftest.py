@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ocr_cluster.control_plane import BINARIES, ControlPlane
+from ocr_cluster.definitions import DEFINITIONS
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "ocr-operator"
 
@@ -64,9 +65,13 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """helm and kubectl on a fresh cluster without nodes."""
+    """helm and kubectl on a fresh cluster without nodes, with others' resources that the chart may make."""
     with ControlPlane(tmp_path_factory.mktemp("chart-control-plane")) as plane:
-        yield Shell(tmp_path_factory.mktemp("helm"), plane.kubeconfig)
+        made = Shell(tmp_path_factory.mktemp("helm"), plane.kubeconfig)
+        files = [part for path in sorted(DEFINITIONS.glob("*/*.yaml")) for part in ("-f", str(path))]
+        made.kubectl("apply", "--server-side", *files)
+        made.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        yield made
 
 
 @pytest.fixture(scope="session")
