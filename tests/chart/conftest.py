@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from audit_log import AuditLog
 from ocr_cluster.control_plane import BINARIES, ControlPlane
+from ocr_contract.resource import KIND
+from operator_world import eventually, http_client, install_crd
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "ocr-operator"
 
@@ -72,15 +76,15 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 @pytest.fixture(scope="session")
 def make_namespace(shell: Shell) -> Callable[[], str]:
     """Makes namespaces that let in nothing but what Pod Security "restricted" allows."""
+    return lambda: restricted_namespace(shell)
 
-    def make() -> str:
-        name = f"team-{uuid.uuid4().hex[:8]}"
-        levels = (f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn"))
-        shell.kubectl("create", "namespace", name)
-        shell.kubectl("label", "namespace", name, *levels)
-        return name
 
-    return make
+def restricted_namespace(shell: Shell) -> str:
+    name = f"team-{uuid.uuid4().hex[:8]}"
+    levels = (f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn"))
+    shell.kubectl("create", "namespace", name)
+    shell.kubectl("label", "namespace", name, *levels)
+    return name
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,11 @@ class Installed:
 
     def user(self, part: str) -> str:
         """User name of the operator's (""), facade's ("-api") or trainer's ("-trainer") account."""
-        return f"system:serviceaccount:{self.namespace}:ocr-ocr-operator{part}"
+        return f"system:serviceaccount:{self.namespace}:{self.account(part)}"
+
+    def account(self, part: str) -> str:
+        """The name of the part's account, and of its Role."""
+        return f"ocr-ocr-operator{part}"
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +116,36 @@ def installed(shell: Shell, make_namespace: Callable[[], str]) -> Installed:
     shell.helm("install", "ocr", str(CHART), "-n", namespace)
     shell.kubectl("wait", "--for=condition=Established", "crd/ocrprojects.ocrproject.dev", "--timeout=60s")
     return Installed(shell, namespace)
+
+
+@dataclass(frozen=True)
+class Audited(Installed):
+    """A release on a cluster of its own, which writes down what the release's accounts ask for."""
+
+    audit_log: AuditLog
+
+    def shell_of(self, account: str, folder: Path) -> Shell:
+        """helm and kubectl with a token of the service account."""
+        document = yaml.safe_load(self.shell.kubeconfig.read_text())
+        document["users"][0]["user"] = {"token": self.kubectl("create", "token", account).strip()}
+        path = folder / f"{account}.kubeconfig"
+        path.write_text(yaml.safe_dump(document))
+        return Shell(folder, path)
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    """The chart with its default values, installed when the API server knows the OcrProject resource.
+
+    Else the API server's check of Jobs' owners would not know their kind for its first half minute.
+    """
+    folder = tmp_path_factory.mktemp("audited-control-plane")
+    audit_log = AuditLog(folder / "audit.log")
+    with ControlPlane(folder, audit_log=audit_log.path) as plane:
+        shell = Shell(tmp_path_factory.mktemp("helm"), plane.kubeconfig)
+        with http_client(plane.kubeconfig) as http:
+            install_crd(http)
+        eventually(lambda: KIND in shell.kubectl("api-resources"), "the resource is known")
+        namespace = restricted_namespace(shell)
+        shell.helm("install", "ocr", str(CHART), "-n", namespace, "--set", "crds.install=false")
+        yield Audited(shell, namespace, audit_log)
