@@ -3,6 +3,7 @@
 A control plane for tests and the machine's node run the same components; they differ in what the plan says.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,19 @@ from ocr_cluster.pki import SERVICE_NAMES, Authority
 
 SERVICE_RANGE = "10.198.0.0/24"
 SERVICE_ADDRESS = "10.198.0.1"  # the first of the range: the API server as pods know it
+# What programs in pods ask for, and not what Kubernetes' own controllers do, which have accounts, too. A
+# watch is told when it begins, so it need not have ended to be known.
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+    ],
+}
+AUDIT_MEGABYTES = 10  # a release with nothing to do fills as much in four hours
+AUDIT_BACKUPS = 2
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,12 @@ class Plan:
     etcd_peer_port: int
     api_port: int
     address: str = "127.0.0.1"  # the API server's only one: where there are pods, one that they reach
+    admission: tuple[str, ...] = ("NodeRestriction",)  # plugins beside those that are always there
+    audit_log: Path | None = None  # where the API server writes down what service accounts ask it for
+
+    @property
+    def audit_policy(self) -> Path:
+        return self.folder / "audit-policy.json"
 
     @property
     def server(self) -> str:
@@ -76,6 +96,11 @@ def issue_credentials(plan: Plan, authority: Authority) -> Credentials:
     )
 
 
+def write_audit_policy(plan: Plan) -> None:
+    """What the API server reads when it starts, if it is to write an audit log."""
+    plan.audit_policy.write_text(json.dumps(AUDIT_POLICY, indent=1))  # JSON is YAML
+
+
 def etcd_command(plan: Plan) -> list[str]:
     """etcd for one member. Its data may be lost with the machine: fsync would only make tests slow."""
     client, peer = f"http://127.0.0.1:{plan.etcd_port}", f"http://127.0.0.1:{plan.etcd_peer_port}"
@@ -110,7 +135,7 @@ def apiserver_command(plan: Plan, files: Credentials) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
+        f"--enable-admission-plugins={','.join(plan.admission)}",
         "--allow-privileged=true",
         f"--kubelet-client-certificate={files.admin_certificate}",
         f"--kubelet-client-key={files.admin_key}",
@@ -124,6 +149,18 @@ def apiserver_command(plan: Plan, files: Credentials) -> list[str]:
         f"--proxy-client-cert-file={files.front_proxy_certificate}",
         f"--proxy-client-key-file={files.front_proxy_key}",
         f"--endpoint-reconciler-type={reconciler}",
+        *_audit_arguments(plan),
+    )
+
+
+def _audit_arguments(plan: Plan) -> tuple[str, ...]:
+    if plan.audit_log is None:
+        return ()
+    return (
+        f"--audit-policy-file={plan.audit_policy}",
+        f"--audit-log-path={plan.audit_log}",
+        f"--audit-log-maxsize={AUDIT_MEGABYTES}",
+        f"--audit-log-maxbackup={AUDIT_BACKUPS}",
     )
 
 

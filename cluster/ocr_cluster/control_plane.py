@@ -27,16 +27,27 @@ START_SECONDS = (
     120.0  # patience, not a promise: four seconds on an idle machine, more when all cores are busy
 )
 EXIT_SECONDS = 10.0
+# As clusters such as OpenShift have it: who blocks the deletion of an owner must be able to finalize it. The
+# node goes without: for up to 30 s after a CRD was installed, the plugin refuses owners of that kind.
+ADMISSION = ("NodeRestriction", "OwnerReferencesPermissionEnforcement")
 
 
 class ControlPlane:
     """`with ControlPlane(folder) as plane:` gives plane.kubeconfig; the folder holds its data and logs."""
 
-    def __init__(self, folder: Path, *, scheduler: bool = False, binaries: Path = BINARIES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        scheduler: bool = False,
+        audit_log: Path | None = None,
+        binaries: Path = BINARIES,
+    ) -> None:
         self.folder = folder
         self.kubeconfig = folder / "pki" / "admin.kubeconfig"
         self._hyper = binaries / "hyper"
         self._with_scheduler = scheduler
+        self._audit_log = audit_log
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, list[str]] = {}
         self._claim: PortClaim | None = None
@@ -97,8 +108,12 @@ class ControlPlane:
     def _start(self) -> None:
         self._claim = PortClaim(3)
         etcd_port, etcd_peer_port, api_port = self._claim.ports
-        plan = components.Plan(self.folder, self._hyper, etcd_port, etcd_peer_port, api_port)
+        plan = components.Plan(
+            self.folder, self._hyper, etcd_port, etcd_peer_port, api_port,
+            admission=ADMISSION, audit_log=self._audit_log,
+        )  # fmt: skip
         files = components.issue_credentials(plan, Authority(self.folder / "pki"))
+        components.write_audit_policy(plan)
         self._lifeline = os.pipe()
         self._spawn(components.etcd_command(plan))
         self._spawn(components.apiserver_command(plan, files))

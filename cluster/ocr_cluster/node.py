@@ -151,6 +151,7 @@ class Node:
         authority = Authority(layout.pki)
         files = components.issue_credentials(plan, authority)
         self._write_configuration(authority)
+        components.write_audit_policy(plan)
         self._ensure("etcd", components.etcd_command(plan))
         self._ensure("kube-apiserver", components.apiserver_command(plan, files))
         self._ensure("containerd", ["containerd", "--config", str(layout.config("containerd.toml"))])

@@ -65,10 +65,15 @@ class Layout:
     def log(self, component: str) -> Path:
         return self.state / "log" / f"{component}.log"
 
+    @property
+    def audit_log(self) -> Path:
+        """What service accounts asked of the API server, as JSON lines; earlier ones in audit-<time>.log."""
+        return self.log("audit")
+
     def plan(self) -> Plan:
         """The control plane, on the bridge's address: pods reach it there, other machines don't."""
         hyper = self.binaries / "hyper"
-        return Plan(self.state, hyper, 20379, 20380, 6443, ADDRESS)
+        return Plan(self.state, hyper, 20379, 20380, 6443, ADDRESS, audit_log=self.audit_log)
 
 
 def containerd_toml(layout: Layout) -> str:

@@ -1,4 +1,4 @@
-"""An administrator upgrades from the chart released before, and takes the release away, beside another team's."""
+"""An administrator upgrades from the chart released before, and takes the release away, beside another team."""
 
 import shutil
 import time
