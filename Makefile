@@ -8,7 +8,7 @@ export PYTHONPATH := cluster
 # uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api demo cluster cluster-down clean
+.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api chart-docs manifests test-chart demo cluster cluster-down clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,15 @@ bench-ocr: setup ## The demo's presets trained for fifteen minutes, then read ag
 
 bench-api: setup build-tools ## How quickly /status answers 200 times a second, with and without downloads (two minutes)
 	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_api.py
+
+chart-docs: build-tools ## Make the chart's README of its values
+	.cluster/bin/helm-docs -c charts -s file -l warning
+
+manifests: build-tools ## Write dist/install.yaml for kubectl apply; VALUES="--set image.registry=..."
+	$(PYTHON) charts/manifests.py $(VALUES)
+
+test-chart: setup build-tools ## The chart: lint, schemas of five versions, a real API server, alerts, rights
+	$(PYTHON) tests/suites.py chart
 
 demo: setup ## Train the example receipts on an embedded Kubernetes, from nothing to the figures
 	@$(PYTHON) examples/demo.py

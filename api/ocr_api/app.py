@@ -24,6 +24,7 @@ from ocr_api.metrics import CONTENT_TYPE, Metrics
 from ocr_api.openapi import complete_openapi
 from ocr_api.resource_check import ResourceCheck
 from ocr_api.settings import Settings
+from ocr_api.space import Space
 from ocr_api.traffic import MAX_BODY_BYTES, REQUEST_ID, Traffic
 from ocr_api.uploads.store import UploadStore
 from ocr_api.v1 import routes as v1_routes
@@ -44,7 +45,7 @@ _STREAMED = re.compile(rf"{V1}/(uploads/[^/]+|projects/[^/]+/(runs|tests)/[^/]+/
 
 def build_app(settings: Settings) -> FastAPI:
     """The application; the API server is first asked when it starts."""
-    metrics = Metrics()
+    metrics = Metrics(Space(settings.volume_root))
     tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -151,7 +152,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/metrics", tags=["health"], response_class=Response, responses=_METRICS)
     async def metrics(request: Request) -> Response:
         """Figures for Prometheus."""
-        return Response(request.app.state.facade.metrics.page(), media_type=CONTENT_TYPE)
+        return Response(await request.app.state.facade.metrics.page(), media_type=CONTENT_TYPE)
 
 
 _METRICS: dict[int | str, dict[str, Any]] = {

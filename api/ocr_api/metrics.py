@@ -1,4 +1,7 @@
-"""What /metrics tells: requests by route, the cache's age, uploads. No label holds a project's name."""
+"""What /metrics tells: requests by route, the cache's age, uploads, the volume.
+
+No label holds a project's name.
+"""
 
 from collections.abc import Iterator
 
@@ -7,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 
 from ocr_api.kube import Projects
+from ocr_api.space import Space
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -16,7 +20,8 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """One registry for each application, so that two in one process don't count for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, space: Space) -> None:
+        self._space = space
         self._registry = CollectorRegistry()
         self._seconds = Histogram(
             "ocr_api_request_seconds", "Time from a request's head to its answer's last byte",
@@ -26,6 +31,7 @@ class Metrics:
             "ocr_api_uploaded_bytes", "Bytes of uploads received", registry=self._registry
         )
         ProcessCollector(registry=self._registry)
+        self._registry.register(space)
 
     def watch(self, projects: Projects) -> None:
         """Tell how old the cache is, how much it holds, and what it cost the API server."""
@@ -35,7 +41,8 @@ class Metrics:
         known = method if method in _METHODS else "other"
         self._seconds.labels(known, route, str(status)).observe(seconds)
 
-    def page(self) -> bytes:
+    async def page(self) -> bytes:
+        await self._space.look()
         return generate_latest(self._registry)
 
 

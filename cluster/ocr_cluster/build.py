@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ocr_cluster import definitions, progress
 from ocr_cluster.errors import BuildError
+from ocr_cluster.promtool import bring_promtool
 
 KUBERNETES = "v1.35.4"
 HELM = "v3.20.2"
@@ -93,6 +94,7 @@ def build(repository: Path, binaries: Path | None = None) -> None:
     binaries = (binaries or repository / ".cluster" / "bin").resolve()
     binaries.mkdir(parents=True, exist_ok=True)
     install_packages(binaries)
+    bring_promtool(binaries)
     for tool in tools():
         compile_tool(tool, repository / "cluster" / tool.module, binaries)
     kubectl = binaries / "kubectl"

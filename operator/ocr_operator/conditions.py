@@ -9,6 +9,10 @@ from ocr_contract.status import Condition
 COMPLETE, FAILED, SUSPENDED = "Complete", "Failed", "Suspended"
 WAITING, DATASET_VALID = "Waiting", "DatasetValid"
 PROGRESS_STALLED, NOT_LEARNING, QUALITY_PASSED = "ProgressStalled", "NotLearning", "QualityPassed"
+ALL = (
+    *(COMPLETE, FAILED, SUSPENDED, WAITING),
+    *(DATASET_VALID, PROGRESS_STALLED, NOT_LEARNING, QUALITY_PASSED),
+)
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,38 @@
 """What the operator does, as numbers for Prometheus. No project has a label: there may be any number of them.
 
-Jobs, GPU seconds and stages are counted when the status that speaks of them is written, by what it says more
-than the one before: a Job that was adopted after a crash counts once, an operator that starts counts nothing
-that it finds, and of several replicas only the one that works counts.
+Jobs, GPU seconds, stages and runs are counted when the status that speaks of them is written, by what it says
+more than the one before: a Job that was adopted after a crash counts once, an operator that starts counts
+nothing that it finds, and of several replicas only the one that works counts. Counters stand at 0 from the
+start: Prometheus sees no increase in a figure that wasn't there before.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.aiohttp import make_aiohttp_handler
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from ocr_contract.stages import Stage
-from ocr_contract.status import Phase, StageState
+from ocr_contract.status import StageState
 from ocr_operator.documents import Document, parse_time
-from ocr_operator.store import Key, Store
-from ocr_operator.telling.delivery import Delivery, Outcome
-from ocr_operator.work_queue import WorkQueue
+from ocr_operator.gauges import Gauges
+from ocr_operator.records import STOPPED
+from ocr_operator.telling.delivery import Outcome
 
 _RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE_BUCKETS = (10, 30, 60, 300, 900, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
 _ATTEMPT_BUCKETS = (1, 2, 3, 5, 10)
 _ENDS = {StageState.SUCCEEDED.value: "succeeded", StageState.FAILED.value: "failed"}
+_LINES = ("train", "test")
 
 
 class Metrics:
@@ -64,6 +71,22 @@ class Metrics:
         )
         self._reports = counter("reports_total", "Reports by what became of them.", "receiver", "outcome")
         self._retries = counter("report_retries_total", "Reports to be sent once more.", "receiver")
+        self._runs = counter("runs_total", "Runs and tests that have ended.", "line", "outcome")
+        self._ages = Gauge(
+            "ocr_operator_watch_event_age_seconds", "Since the last watch event.", ["kind"], registry=registry
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        for outcome in _ENDS.values():
+            for line in _LINES:
+                self._runs.labels(line, outcome)
+            for stage in Stage:
+                self._stage_seconds.labels(stage, outcome)
+                self._attempts.labels(stage, outcome)
+        for stage in Stage:
+            self._jobs.labels(stage)
+            self._gpu_seconds.labels(stage)
 
     def route(self) -> web.RouteDef:
         """The page."""
@@ -76,6 +99,8 @@ class Metrics:
 
     def heard(self, kind: str) -> None:
         """The watch of that kind has brought an event."""
+        if kind not in self._heard:
+            self._ages.labels(kind).set_function(lambda: self._clock() - self._heard[kind])
         self._heard[kind] = self._clock()
 
     def reported(self, receiver: str, outcome: Outcome) -> None:
@@ -87,11 +112,15 @@ class Metrics:
 
     def wrote_status(self, before: Document, after: Document) -> None:
         """A worker has written a project's status."""
-        for line in ("train", "test"):
-            known = _stages(before, line, like=after)
-            for name, stage in _stages(after, line, like=after).items():
+        for line in _LINES:
+            known, run = _run(before, line, like=after), _run(after, line, like=after)
+            stages_known, stages = known.get("stages") or {}, run.get("stages") or {}
+            for name, stage in stages.items():
                 if name in set(Stage):
-                    self._count_stage(name, known.get(name) or {}, stage)
+                    self._count_stage(name, stages_known.get(name) or {}, stage)
+            if run.get("finishedAt") and not known.get("finishedAt") and not _is_recorded(before, line, run):
+                failed = any(stage.get("state") == StageState.FAILED for stage in stages.values())
+                self._runs.labels(line, "failed" if failed else "succeeded").inc()
 
     def _count_stage(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         def risen(field: str) -> float:
@@ -107,66 +136,28 @@ class Metrics:
         self._stage_seconds.labels(name, outcome).observe(max(0.0, seconds))
         self._attempts.labels(name, outcome).observe(int(after["attempts"]))
 
-    def show(self, store: Store, queue: WorkQueue[Key], deliveries: Iterable[Delivery]) -> None:
-        """Let the page tell, too, what these hold when it is asked for."""
-        for delivery in deliveries:  # a rate needs a first value
+    def show(self, gauges: Gauges) -> None:
+        """Let the page tell, too, what these read when it is asked for."""
+        for delivery in gauges.deliveries:
             self._retries.labels(delivery.name)
             for outcome in (Outcome.SENT, Outcome.FAILED, Outcome.DROPPED):
                 self._reports.labels(delivery.name, outcome)
-        self.registry.register(_Held(store, queue, tuple(deliveries), self._ages))
-
-    def _ages(self) -> Mapping[str, float]:
-        return {kind: self._clock() - heard for kind, heard in self._heard.items()}
+        self.registry.register(gauges)
 
 
-class _Held(Collector):
-    """Read at each scrape: such figures cannot go stale, and cost nothing in between."""
-
-    def __init__(
-        self,
-        store: Store,
-        queue: WorkQueue[Key],
-        deliveries: tuple[Delivery, ...],
-        ages: Callable[[], Mapping[str, float]],
-    ) -> None:
-        self._store = store
-        self._queue = queue
-        self._deliveries = deliveries
-        self._ages = ages
-
-    def collect(self) -> Iterator[Metric]:
-        yield _gauge("queue_depth", "Projects to be looked at.", {"": len(self._queue)})
-        yield _gauge(
-            "queue_oldest_wait_seconds",
-            "How long the first of them has waited.",
-            {"": self._queue.oldest_wait},
-        )
-        yield _gauge("projects", "OcrProjects by phase.", self._phases(), "phase")
-        yield _gauge("watch_event_age_seconds", "Since the last watch event.", self._ages(), "kind")
-        queued = {delivery.name: delivery.waiting for delivery in self._deliveries}
-        yield _gauge("reports_queued", "Reports that wait to be sent.", queued, "receiver")
-
-    def _phases(self) -> dict[str, int]:
-        counts = dict.fromkeys((phase.value for phase in Phase), 0)
-        for project in self._store.projects.values():
-            phase = (project.get("status") or {}).get("phase")
-            counts[phase if phase in counts else Phase.PENDING.value] += 1
-        return counts
-
-
-def _gauge(name: str, text: str, values: Mapping[str, float], label: str = "") -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(f"ocr_operator_{name}", text, labels=[label] if label else [])
-    for key, value in values.items():
-        gauge.add_metric([key] if label else [], value)
-    return gauge
-
-
-def _stages(project: Document, line: str, like: Document) -> Mapping[str, Mapping[str, Any]]:
-    """The line's stages, if its run is the one that `like` speaks of."""
+def _run(project: Document, line: str, like: Document) -> Mapping[str, Any]:
+    """The line's run, if it is the one that `like` speaks of."""
 
     def run(document: Document) -> Mapping[str, Any]:
         return (document.get("status") or {}).get(line) or {}
 
     ours, theirs = run(project), run(like)
     same = (ours.get("id"), ours.get("revision")) == (theirs.get("id"), theirs.get("revision"))
-    return ours.get("stages") or {} if same else {}
+    return ours if same else {}
+
+
+def _is_recorded(project: Document, line: str, run: Mapping[str, Any]) -> bool:
+    """Whether the run had ended long ago and was only named again."""
+    records = (project.get("status") or {}).get("runs") or ()
+    ended = {(record["id"], record["revision"]) for record in records if record["outcome"] != STOPPED}
+    return line == "train" and (run["id"], run["revision"]) in ended

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from ocr_operator.app import Hearing, watch
 from ocr_operator.documents import Document
 from ocr_operator.errors import ApiError
+from ocr_operator.gauges import Gauges
 from ocr_operator.health import build_health_app, serve_health
 from ocr_operator.kube import Kube
 from ocr_operator.leadership import Leadership
@@ -88,12 +89,20 @@ class Service:
         self._store, self._queue = Store(), WorkQueue[Key]()
         self._metrics = Metrics(CollectorRegistry())
         self._deliveries = deliveries_of(settings, self._metrics.reported)
-        self._metrics.show(self._store, self._queue, self._deliveries)
         self._stop = asyncio.Event()
         self._listed = asyncio.Event()
         """Every kind was listed and is remembered."""
         self._listings: set[str] = set()
         self._resync_wanted = asyncio.Event()
+        self._metrics.show(
+            Gauges(
+                self._store,
+                self._queue,
+                self._deliveries,
+                sight,
+                leads=lambda: leadership.leads and self._listed.is_set(),
+            )
+        )
 
     def health_app(self) -> web.Application:
         """For the kubelet and for Prometheus."""

@@ -68,9 +68,22 @@ class Sight:
         """The API server was asked and `trouble`, such as "has not answered"."""
         self._trouble = (trouble, details)
 
+    def silent_for(self, now: float) -> float:
+        """Seconds since the API server last answered."""
+        return now - self._answered
+
+    def behind(self, now: float) -> dict[str, float]:
+        """By kind: the seconds for which its watch has not shown what the API server told of."""
+        if self.silent_for(now) > self._silent_seconds:
+            now = self._answered
+        return {
+            kind: max(0.0, now - found.awaited[0][1]) if found.awaited else 0.0
+            for kind, found in self._kinds.items()
+        }
+
     def silence(self, now: float) -> str | None:
         """What to say when the API server has not answered for too long."""
-        seconds = now - self._answered
+        seconds = self.silent_for(now)
         if seconds <= self._silent_seconds:
             return None
         trouble, details = self._trouble
@@ -78,7 +91,7 @@ class Sight:
 
     def blindness(self, now: float) -> str | None:
         """What to say when a watch no longer shows what is there."""
-        if now - self._answered > self._silent_seconds:
+        if self.silent_for(now) > self._silent_seconds:
             return None
         for kind, found in self._kinds.items():
             if found.awaited and now - found.awaited[0][1] > self._blind_seconds:

@@ -1,12 +1,15 @@
 """Tools are compiled when what they are made of changed, and only then."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ocr_cluster import build
+from ocr_cluster.control_plane import BINARIES
 from ocr_cluster.errors import BuildError
+from ocr_cluster.promtool import bring_promtool
 
 CLUSTER = Path(__file__).resolve().parents[2] / "cluster"
 PAUSE = next(tool for tool in build.tools() if tool.name == "pause")
@@ -54,3 +57,11 @@ def test_the_tools_know_their_versions() -> None:
     modules = (CLUSTER / "charttools" / "go.mod").read_text()
     assert f"github.com/norwoodj/helm-docs {build.HELM_DOCS}" in modules
     assert f"github.com/yannh/kubeconform {build.KUBECONFORM}" in modules
+
+
+def test_promtool_is_there_and_not_brought_again() -> None:
+    before = (BINARIES / "promtool").stat().st_ino
+    assert not bring_promtool(BINARIES)
+    assert (BINARIES / "promtool").stat().st_ino == before
+    said = subprocess.run([BINARIES / "promtool", "--version"], capture_output=True, text=True, check=True)
+    assert "promtool, version" in said.stdout + said.stderr

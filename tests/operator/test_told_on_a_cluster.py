@@ -196,11 +196,18 @@ def test_figures_and_logs_tell_of_a_run_while_a_receiver_keeps_everybody_else_wa
         "detection": 1,
         "recognition": 1,
         "package": 1,
+        "test": 0,
     }
+    assert shown.value("runs_total", line="train", outcome="failed") == 1
+    assert shown.value("runs_total", line="train", outcome="succeeded") == 1
+    assert shown.value("projects_with_condition", condition="Failed") == 1
+    assert shown.value("working") == 1
     assert shown.value("gpu_seconds_total", stage="detection") >= 10
     assert shown.value("gpu_seconds_total", stage="prepare") == 0
     ended = {
-        (s.labels["stage"], s.labels["outcome"]) for s in shown.samples if "stage_attempts_sum" in s.name
+        (s.labels["stage"], s.labels["outcome"])
+        for s in shown.samples
+        if "stage_attempts_sum" in s.name and s.value
     }
     assert ended == {
         ("prepare", "failed"),
