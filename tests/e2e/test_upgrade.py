@@ -1,4 +1,4 @@
-"""An administrator upgrades from the chart released before, and takes the release away, beside another team."""
+"""An administrator upgrades from the chart released before, and takes the release away again."""
 
 import shutil
 import time
