@@ -65,10 +65,19 @@ class Release:
             "rollout", "status", "deployment", "-l", f"app.kubernetes.io/instance={self.name}", "--timeout=3m"
         )
 
+    def selftest(self) -> str:
+        """helm test: how it went, and what the self-test's pod said."""
+        # Longer than the pod's own time, so that it is the pod that says what was wrong.
+        return self._run(
+            str(self.binaries / "helm"), "test", self.name, "-n", self.namespace, "--logs", "--timeout", "6m",
+            check=False,
+        )  # fmt: skip
+
     def uninstall(self) -> None:
         """Take the release and its namespace away; the data on the volume stays."""
         # Projects first: finished pods hold the claim, which helm would wait for until its time is up.
         self.kubectl("delete", "ocrprojects", "--all", "--cascade=foreground", "--timeout=1m", check=False)
+        self.kubectl("delete", "pods", "-l", "app.kubernetes.io/component=selftest", check=False)
         self._run(
             str(self.binaries / "helm"), "uninstall", self.name, "-n", self.namespace, "--wait", check=False
         )
