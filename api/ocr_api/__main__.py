@@ -1,9 +1,10 @@
-"""`ocr-api serve`: the facade as a process."""
+"""`ocr-api`: the facade as a process, and the self-test of a release."""
 
 import argparse
 import os
 import sys
 
+from ocr_api.selftest import command as selftest
 from ocr_api.settings import DEFAULT_BODY_SECONDS, DEFAULT_MAX_UPLOAD_BYTES, DEFAULT_PORT, read_settings
 from ocr_contract.exit_codes import ExitCode
 
@@ -26,13 +27,28 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="ocr-api", description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser(
+    serve = commands.add_parser(
         "serve",
         help="answer HTTP until SIGTERM",
         epilog=ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.parse_args(arguments)
+    serve.set_defaults(run=_serve)
+    trial = commands.add_parser(
+        "selftest", help="try a release from upload to model", description=selftest.DESCRIPTION
+    )
+    selftest.add_arguments(trial)
+    trial.set_defaults(run=_selftest)
+    options = parser.parse_args(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    return selftest.run_selftest(options, lambda line: print(line, flush=True))
+
+
+def _serve(_options: argparse.Namespace) -> int:
     try:
         settings = read_settings(os.environ)
     except ValueError as error:

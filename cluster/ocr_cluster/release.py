@@ -21,8 +21,8 @@ from ocr_cluster.ports import PortClaim
 TARGETS = ("operator", "api", "trainer")
 TAG = "dev"
 RESOURCE = "ocrprojects.ocrproject.dev"
-TIDY = {"storage.keep": "false"}
-"""Nothing of the release stays on the node; the volume is a folder that its owner keeps."""
+TIDY = {"storage.keep": "false", "selftest.timeoutSeconds": "600"}
+"""Nothing of the release stays on the node, whose cores others may use; the volume's owner keeps it."""
 
 
 class ReleaseError(Exception):
@@ -77,10 +77,16 @@ class Release:
             "rollout", "status", "deployment", "-l", f"app.kubernetes.io/instance={self.name}", "--timeout=3m"
         )
 
+    def selftest(self) -> str:
+        """helm test: how it went, and what the self-test's pod said."""
+        # Longer than the pod's own time, so that it is the pod that says what was wrong.
+        return self.helm("test", self.name, "--logs", "--timeout", "11m", check=False)
+
     def uninstall(self) -> None:
         """Take the release and its namespace away; the data on the volume stays."""
         # Projects first: finished pods hold the claim, which helm would wait for until its time is up.
         self.kubectl("delete", "ocrprojects", "--all", "--cascade=foreground", "--timeout=1m", check=False)
+        self.kubectl("delete", "pods", "-l", "app.kubernetes.io/component=selftest", check=False)
         self.helm("uninstall", self.name, "--wait", check=False)
         self.kubectl("delete", "namespace", self.namespace, "--timeout=2m", check=False)
 

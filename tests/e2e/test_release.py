@@ -7,18 +7,14 @@ import shutil
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
 
-from ocr_cluster import images
-from ocr_cluster.node import Node
-from ocr_cluster.release import TAG, TARGETS, Release, condition, get_json, open_to_pods
+from ocr_cluster.release import Release, condition, get_json, open_to_pods
 from ocr_contract.legacy import Word
 from ocr_contract.resource import LABEL_PROJECT
 
@@ -26,24 +22,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RECEIPTS = REPOSITORY / "examples" / "receipts"
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def release() -> Iterator[Release]:
-    """The chart, installed on this machine's node with images just built from the Dockerfile."""
-    node = Node(REPOSITORY / ".cluster")
-    with ExitStack() as stack:
-        if not node.is_up():
-            stack.callback(node.down)
-        kubeconfig = node.up()
-        for target in TARGETS:
-            images.build_image(node, REPOSITORY, target, f"ocr-{target}:{TAG}")
-        # Not pytest's own folder, which is private to root: the pods are another user.
-        volume = Path(stack.enter_context(TemporaryDirectory(prefix="ocr-e2e-")))
-        installed = Release(REPOSITORY, node.binaries, kubeconfig, f"e2e-{int(time.time())}", volume)
-        stack.callback(installed.uninstall)
-        installed.install()
-        yield installed
 
 
 def put_receipts(release: Release, project: str, train_id: str, counts: dict[str, int]) -> Path:
