@@ -61,6 +61,18 @@ def test_it_runs_the_facades_image_and_shares_its_volume_and_token(offline: Any)
     assert "token" not in json.dumps(render(offline)["spec"]).lower().replace("serviceaccounttoken", "")
 
 
+def test_asked_to_end_it_hears_of_it_from_its_first_moment(offline: Any) -> None:
+    """The first process of a namespace hears no signal that it has not asked for: not while Python starts."""
+    spec = render(offline)["spec"]
+    assert spec["shareProcessNamespace"] is True
+    assert spec["terminationGracePeriodSeconds"] > 60, "it removes its project and its data"
+
+
+def test_its_time_ends_before_helms_own_five_minutes(offline: Any) -> None:
+    (told,) = (a for a in render(offline)["spec"]["containers"][0]["args"] if a.startswith("--timeout="))
+    assert int(told.partition("=")[2]) < 300
+
+
 def test_it_is_no_endpoint_of_the_facades_service(offline: Any) -> None:
     assert render(offline)["metadata"]["labels"]["app.kubernetes.io/component"] == "selftest"
 
