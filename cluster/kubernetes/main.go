@@ -42,6 +42,7 @@ var components = map[string]func(args []string) int{
 	"kube-apiserver":          server(apiserver.NewAPIServerCommand),
 	"kube-controller-manager": server(controllermanager.NewControllerManagerCommand),
 	"kube-scheduler":          server(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kube-network-policies":   server(newPoliciesCommand),
 	"kube-proxy":              server(proxy.NewProxyCommand),
 	"kubelet":                 server(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 }
@@ -55,7 +56,7 @@ func main() {
 		os.Exit(component(os.Args))
 	}
 	if len(os.Args) < 2 || components[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: hyper etcd|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet ...")
+		fmt.Fprintln(os.Stderr, "usage: hyper etcd|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-network-policies|kube-proxy|kubelet ...")
 		os.Exit(2)
 	}
 	if os.Getenv(lifelineVariable) != "" {

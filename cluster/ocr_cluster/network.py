@@ -1,4 +1,5 @@
-"""The node's network: one bridge in the machine's own namespace, and two rules that keep its traffic here.
+"""The node's network: one bridge in the machine's own namespace, rules that keep its traffic here, and
+those by which NetworkPolicies are heeded.
 
 No namespace of its own, because a build's RUN shares the runtime's network and must reach the package
 registries. Pods get no masquerading: they reach each other, the machine and nothing beyond it.
@@ -16,6 +17,15 @@ BRIDGE = "ocr-cluster0"
 ADDRESS = "10.199.0.1"  # the node's and the API server's: pods know it, the world outside does not
 POD_RANGE = "10.199.0.0/24"
 TABLE = "ocr_cluster"
+POLICIES_TABLE = "ocr_cluster_policies"
+POLICIES_QUEUE = 7243
+# New connections that begin in a pod go to the judge of NetworkPolicies; where none listens they pass. What
+# begins on the node, such as a probe, is no policy's business.
+POLICIES_RULES = tuple(
+    (chain, "-i", BRIDGE, "-m", "conntrack", "--ctstate", "NEW", "-j", "NFQUEUE",
+     "--queue-num", str(POLICIES_QUEUE), "--queue-bypass")
+    for chain in ("FORWARD", "INPUT")
+)  # fmt: skip
 PROXY_TABLES = ("ip", "ip6")  # the families in which kube-proxy keeps a table of its name
 
 # Pods don't leave the machine and nothing outside comes to them, although the machine forwards now.
@@ -45,6 +55,7 @@ def up(owner: str) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     if not _table_exists("inet", TABLE):
         _run("nft", "-f", "-", text=RULES)
+    _heed_policies()
 
 
 def down(owner: str) -> None:
@@ -54,8 +65,12 @@ def down(owner: str) -> None:
     for family in PROXY_TABLES:
         if _table_exists(family, "kube-proxy"):
             _run("nft", "delete", "table", family, "kube-proxy")
-    if _table_exists("inet", TABLE):
-        _run("nft", "delete", "table", "inet", TABLE)
+    for rule in POLICIES_RULES:
+        while _has_rule(rule):
+            _run("iptables", "-w", "-D", *rule)
+    for table in (POLICIES_TABLE, TABLE):
+        if _table_exists("inet", table):
+            _run("nft", "delete", "table", "inet", table)
     _run("ip", "link", "delete", BRIDGE)  # its route goes with it; last, because it says whose the rest is
 
 
@@ -86,6 +101,20 @@ def _refuse_conflicts() -> None:
 
 def _table_exists(family: str, name: str) -> bool:
     return f"table {family} {name}" in _run("nft", "list", "tables").splitlines()
+
+
+def _heed_policies() -> None:
+    try:
+        for rule in POLICIES_RULES:
+            if not _has_rule(rule):
+                _run("iptables", "-w", "-I", *rule)
+    except ClusterError as error:  # a kernel without NFQUEUE
+        print(f"    NetworkPolicies are not heeded on this machine: {error}", flush=True)
+
+
+def _has_rule(rule: tuple[str, ...]) -> bool:
+    command = ("iptables", "-w", "-C", *rule)
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _run(*command: str, text: str = "") -> str:

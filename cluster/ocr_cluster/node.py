@@ -25,7 +25,7 @@ START_SECONDS = 180.0  # patience on a busy machine; ten seconds on an idle one
 POD_GRACE_SECONDS = 10  # what `down` leaves a pod to write its last checkpoint
 COMPONENTS = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet",
-    "kube-proxy", "buildkitd",
+    "kube-proxy", "kube-network-policies", "buildkitd",
 )  # fmt: skip
 # A Unix socket's path holds 107 bytes; the longest of the node's is the kubelet's pod-resources/kubelet.sock.
 LONGEST_FOLDER = 107 - len("/node/kubelet/pod-resources/kubelet.sock")
@@ -117,7 +117,9 @@ class Node:
                 f"limit. Take a folder of at most {LONGEST_FOLDER} characters with --dir"
             )
         missing = [name for name in ("hyper", "buildkitd", "buildctl", "pause") if not self._has(name)]
-        missing += [name for name in ("containerd", "runc", "ctr", "ip", "nft") if not shutil.which(name)]
+        missing += [
+            name for name in ("containerd", "runc", "ctr", "ip", "nft", "iptables") if not shutil.which(name)
+        ]
         if missing or not node_config.CNI_BINARIES.exists():
             raise ClusterError(
                 f"missing: {', '.join(missing) or node_config.CNI_BINARIES}; "
@@ -167,6 +169,7 @@ class Node:
         fresh = self._ensure("kubelet", node_config.kubelet_command(layout, kubeconfig))
         kubeconfig = authority.write_kubeconfig("kube-proxy", plan.server, "system:kube-proxy")
         self._ensure("kube-proxy", node_config.kube_proxy_command(layout, kubeconfig))
+        self._ensure("kube-network-policies", node_config.policies_command(layout, self.kubeconfig))
         buildkitd = [str(self.binaries / "buildkitd"), "--config", str(layout.config("buildkitd.toml"))]
         self._ensure("buildkitd", buildkitd)
         since = started if fresh else datetime.fromtimestamp(0, UTC)
@@ -245,7 +248,7 @@ class Node:
         # The controller manager lives on to take the finalizers off the pods of Jobs.
         if {"etcd", "kube-apiserver", "kube-controller-manager", "containerd", "kubelet"} <= running.keys():
             self._delete_pods()
-        stop("kubelet", "kube-proxy", "buildkitd")
+        stop("kubelet", "kube-proxy", "kube-network-policies", "buildkitd")
         stop("containerd", "kube-controller-manager", "kube-apiserver")
         stop("etcd")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_cluster.components import Plan
-from ocr_cluster.network import ADDRESS, BRIDGE, POD_RANGE
+from ocr_cluster.network import ADDRESS, BRIDGE, POD_RANGE, POLICIES_QUEUE, POLICIES_TABLE
 
 NODE_NAME = "ocr-node"
 CGROUP = "ocr-cluster"
@@ -192,4 +192,15 @@ def kube_proxy_command(layout: Layout, kubeconfig: Path) -> list[str]:
         "--conntrack-max-per-core=0",
         "--conntrack-tcp-timeout-established=0",
         "--conntrack-tcp-timeout-close-wait=0",
+    )
+
+
+def policies_command(layout: Layout, kubeconfig: Path) -> list[str]:
+    """The judge of NetworkPolicies."""
+    return layout.plan().command(
+        "kube-network-policies",
+        f"--kubeconfig={kubeconfig}",
+        f"--hostname-override={NODE_NAME}",
+        f"--nfqueue-id={POLICIES_QUEUE}",
+        f"--table={POLICIES_TABLE}",
     )

@@ -40,11 +40,10 @@ class Release:
     volume: Path
     name: str = "ocr"
 
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """kubectl's standard output; ReleaseError with its standard error where it fails."""
-        return self._run(
-            str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, *arguments, check=check
-        )
+        command = (str(self.binaries / "hyper"), "kubectl", "-n", self.namespace, *arguments)
+        return self._run(*command, check=check, stdin=stdin)
 
     def helm(self, *arguments: str, check: bool = True) -> str:
         """helm's standard output; ReleaseError with its standard error where it fails."""
@@ -117,8 +116,10 @@ class Release:
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
-    def _run(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
+    def _run(self, *command: str, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            command, env=self._environment(), input=stdin, capture_output=True, text=True, check=False
+        )
         if check and done.returncode != 0:
             raise ReleaseError(f"{Path(command[0]).name} {' '.join(command[1:4])} …: {done.stderr.strip()}")
         return done.stdout
