@@ -7,6 +7,7 @@ sent anywhere, and compressing torch's 4.5 GiB takes longer than building it.
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_cluster import base_image, progress
@@ -23,9 +24,23 @@ def build_image(
     node: Node, context: Path, target: str, name: str, build_arguments: dict[str, str] | None = None
 ) -> None:
     """Build that target of the folder's Dockerfile; pods use it by that name, such as ocr-api:dev."""
+    started = time.monotonic()
+    output = f"type=image,name={full_name(name)},unpack=true,compression=uncompressed"
+    build(node, context, target, output, build_arguments)
+    print(f"    {name} in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def build(
+    node: Node,
+    context: Path,
+    target: str,
+    output: str,
+    build_arguments: dict[str, str] | None = None,
+    afresh: Sequence[str] = (),
+) -> None:
+    """Build that target into any output that BuildKit knows; stages named afresh come from no cache."""
     if "python:3.11-slim" in (context / "Dockerfile").read_text():
         ensure_base_image(node)
-    started = time.monotonic()
     arguments = [f"--opt=build-arg:{key}={value}" for key, value in (build_arguments or {}).items()]
     progress.run(
         [
@@ -37,12 +52,12 @@ def build_image(
             f"--local=context={context}",
             f"--local=dockerfile={context}",
             f"--opt=target={target}",
+            *([f"--opt=no-cache={','.join(afresh)}"] if afresh else []),
             *arguments,
-            f"--output=type=image,name={full_name(name)},unpack=true,compression=uncompressed",
+            f"--output={output}",
         ],
         log=node.layout.log(f"image-{target}"),
     )
-    print(f"    {name} in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def full_name(name: str) -> str:
