@@ -65,9 +65,7 @@ def down(owner: str) -> None:
     for family in PROXY_TABLES:
         if _table_exists(family, "kube-proxy"):
             _run("nft", "delete", "table", family, "kube-proxy")
-    for rule in POLICIES_RULES:
-        while _has_rule(rule):
-            _run("iptables", "-w", "-D", *rule)
+    _forget_policies()
     for table in (POLICIES_TABLE, TABLE):
         if _table_exists("inet", table):
             _run("nft", "delete", "table", "inet", table)
@@ -110,6 +108,17 @@ def _heed_policies() -> None:
                 _run("iptables", "-w", "-I", *rule)
     except ClusterError as error:  # a kernel without NFQUEUE
         print(f"    NetworkPolicies are not heeded on this machine: {error}", flush=True)
+
+
+def _forget_policies() -> None:
+    for rule in POLICIES_RULES:
+        while _has_rule(rule):
+            _run("iptables", "-w", "-D", *rule)
+    # iptables makes this table when it is first asked for one of its chains; without a rule it does nothing.
+    if _table_exists("ip", "filter"):
+        listed = json.loads(_run("nft", "-j", "list", "table", "ip", "filter"))["nftables"]
+        if not any("rule" in entry or entry.get("chain", {}).get("policy") == "drop" for entry in listed):
+            _run("nft", "delete", "table", "ip", "filter")
 
 
 def _has_rule(rule: tuple[str, ...]) -> bool:
