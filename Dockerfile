@@ -85,7 +85,8 @@ RUN --mount=type=bind,from=requirements,source=/requirements/api,target=/require
     && /opt/uv/bin/uv pip install --quiet --python /opt/ocr --no-deps --requirement /requirements/all.txt \
     && cd /opt/ocr/lib/python3*/site-packages/kubernetes \
     && find client/api client/models aio/client/api aio/client/models -name "[a-z]*.py" \
-       ! -path "aio/*/custom_objects_api.py" -delete
+       ! -path "aio/*/custom_objects_api.py" -delete \
+    && cd .. && find plotly -type f ! -name plotly.min.js -delete
 
 # What runs as a service installs nothing.
 FROM python AS service

@@ -8,7 +8,7 @@ export PYTHONPATH := cluster
 # uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api chart-docs manifests test-chart demo cluster cluster-down clean
+.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api chart-docs manifests test-chart browser test-browser demo cluster cluster-down clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -38,10 +38,10 @@ format: setup ## Format and fix what can be fixed
 build-tools: setup ## Compile the embedded Kubernetes, helm and BuildKit once (seven minutes)
 	$(PYTHON) -m ocr_cluster build
 
-test: check build-tools ## Every check and test that CI runs
+test: check build-tools browser ## Every check and test that CI runs
 	$(PYTHON) tests/suites.py quick training e2e
 
-test-quick: setup build-tools ## Units, and operator, facade and chart on a real control plane
+test-quick: setup build-tools browser ## Units, and operator, facade and chart on a real control plane
 	$(PYTHON) tests/suites.py quick
 
 test-training: setup ## Really trains small models (two minutes)
@@ -73,6 +73,13 @@ chart-docs: build-tools ## Make the chart's README of its values
 
 manifests: build-tools ## Write dist/install.yaml for kubectl apply; VALUES="--set image.registry=..."
 	$(PYTHON) charts/manifests.py $(VALUES)
+
+browser: ## Chromium and fonts for the browser tests, from Debian
+	@command -v chromium > /dev/null && fc-list : family | grep -q "Noto Sans CJK" || { apt-get update -qq && \
+	apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fontconfig > /dev/null; }
+
+test-browser: setup build-tools browser ## The dashboard in a real Chromium
+	$(PYTHON) tests/suites.py browser
 
 test-chart: setup build-tools ## The chart: lint, schemas of five versions, a real API server, alerts, rights
 	$(PYTHON) tests/suites.py chart

@@ -13,7 +13,8 @@ SUITES = {
     "quick": ["tests", "-n", "2", "--dist", "worksteal", "-m", "not training and not e2e"],
     "training": ["tests", "-m", "training"],
     "e2e": ["tests", "-m", "e2e"],
-    "chart": ["tests/chart", "-n", "2", "--dist", "worksteal"],  # a part of the quick one
+    "browser": ["tests/browser", "-n", "2", "--dist", "worksteal"],  # parts of the quick one
+    "chart": ["tests/chart", "-n", "2", "--dist", "worksteal"],
 }
 
 

@@ -35,6 +35,11 @@ class Access:
         if not any(matches):
             raise Unauthorized("the token is not the right one", headers=_ASK)
 
+    @property
+    def tokens(self) -> list[bytes]:
+        """Those that are right now; none where everybody may call."""
+        return [] if self._file is None else self._current(self._file)
+
     def _current(self, file: Path) -> list[bytes]:
         try:
             found = file.stat()

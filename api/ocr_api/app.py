@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from starlette.responses import Response
 
 from ocr_api import problems
 from ocr_api.access import Access
+from ocr_api.dashboard import routes as dashboard_routes
+from ocr_api.dashboard.site import Site, is_same_origin
 from ocr_api.facade import Facade
 from ocr_api.files import Volume
 from ocr_api.kube import Projects
@@ -40,6 +43,7 @@ JSON object: `code` is 0 where all is fine, else the HTTP status; `msg` is a sen
 follow."""
 
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STREAMED = re.compile(rf"{V1}/(uploads/[^/]+|projects/[^/]+/(runs|tests)/[^/]+/(dataset|files/.+))")
 
 
@@ -73,11 +77,14 @@ def build_app(settings: Settings) -> FastAPI:
         title="OcrProject", version=version("ocrproject"), description=DESCRIPTION, lifespan=lifespan
     )
     problems.install(app)
-    allowed = Depends(_gate(Access(settings.token_file)))
+    access = Access(settings.token_file)
+    site = Site(access, time.time)
+    allowed = Depends(_gate(access))
     app.include_router(
         legacy_routes.build_router(), dependencies=[] if settings.legacy_without_token else [allowed]
     )
-    app.include_router(v1_routes.build_router(), dependencies=[allowed])
+    app.include_router(v1_routes.build_router(), dependencies=[Depends(_gate(access, site))])
+    app.include_router(dashboard_routes.build_router(site))
     _add_health(app)
     complete_openapi(app)
     if settings.cors_origins:
@@ -102,10 +109,17 @@ def _body_limit(max_upload_bytes: int) -> Callable[[str], int]:
     return lambda path: max_upload_bytes if _STREAMED.fullmatch(path) else MAX_BODY_BYTES
 
 
-def _gate(access: Access) -> Callable[..., None]:
+def _gate(access: Access, site: Site | None = None) -> Callable[..., None]:
+    """site: whose signed-in users may call, too, from its own pages."""
     bearer = HTTPBearer(auto_error=False, description="A token of the facade's settings")
 
-    def allow(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+    def allow(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    ) -> None:
+        if given is None and site is not None and not access.open and site.signed_in(request):
+            if request.method not in _SAFE and not is_same_origin(request):
+                raise HTTPException(403, "a session changes things from the dashboard's own pages only")
+            return
         access.check(given.credentials if given is not None else None)
 
     return allow

@@ -54,8 +54,9 @@ class Release:
 
         chart: another than the repository's own, such as an earlier one's package.
         """
-        self.volume.mkdir(parents=True, exist_ok=True)
-        self.volume.chmod(0o1777)  # the pods' user writes here, as on a team's NFS export
+        for folder in (self.volume, self.volume / "train", self.volume / "test"):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o1777)  # the pods' user writes here, as on a team's NFS export
         texts = {"storage.hostPath": str(self.volume)}
         texts |= {f"image.{target}.repository": f"docker.io/library/ocr-{target}" for target in TARGETS}
         texts |= {f"image.{target}.tag": TAG for target in TARGETS}

@@ -28,7 +28,7 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture(scope="session")
 def release(node: Node) -> Iterator[Release]:
-    """The chart, installed with images just built from the Dockerfile, in a namespace held to "restricted"."""
+    """The chart with images just built from the Dockerfile, in a namespace held to "restricted"."""
     with ExitStack() as stack:
         for target in TARGETS:
             images.build_image(node, REPOSITORY, target, f"ocr-{target}:{TAG}")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import time
 import zipfile
@@ -14,31 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_cluster.release import Release, condition, get_json, open_to_pods
+from example_receipts import RECEIPTS, put_receipts
+from ocr_cluster.release import Release, condition, get_json
 from ocr_contract.legacy import Word
 from ocr_contract.resource import LABEL_PROJECT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RECEIPTS = REPOSITORY / "examples" / "receipts"
+
 
 pytestmark = pytest.mark.e2e
-
-
-def put_receipts(release: Release, project: str, train_id: str, counts: dict[str, int]) -> Path:
-    """A part of the example receipts in a run's folder, as the annotation platform puts them there."""
-    run = release.volume / "train" / project / train_id
-    run.mkdir(parents=True)
-    for split, count in counts.items():
-        document = json.loads((RECEIPTS / "data" / f"{split}.json").read_text())
-        document["images"] = document["images"][:count]
-        kept = {image["id"] for image in document["images"]}
-        document["annotations"] = [a for a in document["annotations"] if a["image_id"] in kept]
-        (run / f"{split}.json").write_text(json.dumps(document))
-        (run / split).mkdir()
-        for image in document["images"]:
-            shutil.copyfile(RECEIPTS / "data" / split / image["file_name"], run / split / image["file_name"])
-    open_to_pods(run)
-    return run
 
 
 def upload_images(url: str, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """An administrator upgrades from the chart released before, and takes the release away again."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_cluster.release import Release, condition, open_to_pods
+from example_receipts import RECEIPTS, put_receipts
+from ocr_cluster.release import Release, condition
 from ocr_contract.resource import LABEL_PROJECT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EARLIER = REPOSITORY / "tests" / "chart" / "releases" / "ocr-operator-0.1.0.tgz"
-RECEIPTS = REPOSITORY / "examples" / "receipts"
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +50,8 @@ def epoch(release: Release) -> int:
 def wait(release: Release, reached: Any, what: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
+        failed = condition(release.project("upgraded"), "Failed")
+        assert failed is None, failed
         shown = release.kubectl("get", "ocr,jobs,pods", "-o", "wide", check=False)
         assert time.monotonic() < deadline, f"{what}\n{shown}"
         time.sleep(1)
@@ -59,11 +60,7 @@ def wait(release: Release, reached: Any, what: str, seconds: float = 300) -> Non
 def test_a_run_goes_on_while_the_release_is_upgraded_and_stays_when_it_is_taken_away(
     earlier: Release, tmp_path: Path
 ) -> None:
-    run = earlier.volume / "train" / "upgraded" / "r1"
-    shutil.copytree(RECEIPTS / "data", run, ignore=shutil.ignore_patterns("train*", "test*"))
-    shutil.copyfile(run / "val.json", run / "train.json")
-    shutil.copytree(run / "val", run / "train")
-    open_to_pods(run)
+    run = put_receipts(earlier, "upgraded", "r1", {"train": 12, "val": 3})
     manifest = yaml.safe_load((RECEIPTS / "ocrproject-demo.yaml").read_text())
     manifest["metadata"]["name"] = manifest["spec"]["projectID"] = "upgraded"
     manifest["spec"]["train"] |= {"id": "r1", "runTest": False}

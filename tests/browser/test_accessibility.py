@@ -1,0 +1,23 @@
+"""Every page for everybody: axe-core finds nothing serious, in light and dark, on phones and wide screens."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+PATHS = ["/"]
+SCREENS = {
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+    "wide and dark": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "dark"},
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_serious_is_found(open_page: Any, path: str, screen: str) -> None:
+    page = open_page(path, **SCREENS[screen])
+    found = Axe().run(page).response["violations"]
+    serious = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+    assert serious == []
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0, "the page itself scrolls sideways"

@@ -1,0 +1,143 @@
+"""What the dashboard's tests look at: four projects as operator and trainer leave them."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facade_process import Facade, eventually
+from ocr_contract.names import run_hash
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "receipts" / "data"
+TINY = {
+    "detection": {"preset": "dbnet_r18_tiny", "epochs": 2, "batchSize": 2, "evaluateEvery": 1},
+    "recognition": {"preset": "crnn_tiny", "epochs": 2, "batchSize": 16, "evaluateEvery": 1},
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    facade: Facade
+
+    @property
+    def base(self) -> str:
+        return str(self.facade.http.base_url).rstrip("/")
+
+
+def set_scene(facade: Facade) -> Scene:
+    """finished, running, failed and waiting, in the facade's memory."""
+    states = {
+        "finished": ({"train": {"id": "r1", "runTest": True, **TINY}}, finished()),
+        "running": ({"train": {"id": "r1"}}, running()),
+        "failed": ({"train": {"id": "r1"}}, failed()),
+        "waiting": ({"train": {"id": "r1"}, "scheduling": {"queueName": "team"}}, waiting()),
+    }
+    for name, (spec, status) in states.items():
+        facade.create(name, spec)
+        facade.report(name, **status)
+    for name, (_, status) in states.items():
+        eventually(lambda name=name, status=status: facade.reads(name, {"phase": status["phase"]}))  # type: ignore[misc]
+    return Scene(facade)
+
+
+def moment(minutes_ago: float) -> str:
+    time = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=minutes_ago)
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def stages(**states: str) -> dict[str, Any]:
+    """Of a run: Succeeded, Running, Failed or Pending each."""
+    found = {}
+    for place, name in enumerate(("prepare", "detection", "recognition", "package", "test")):
+        state = states.get(name, "Pending")
+        stage: dict[str, Any] = {"state": state, "attempts": 0 if state == "Pending" else 1}
+        if state != "Pending":
+            stage |= {"startedAt": moment(60 - 10 * place), "job": f"job-{name}-0"}
+        if state in ("Succeeded", "Failed"):
+            stage["finishedAt"] = moment(52 - 10 * place)
+        if name in ("detection", "recognition") and state == "Succeeded":
+            stage["gpuSeconds"] = 480.0
+        found[name] = stage
+    return found
+
+
+def condition(kind: str, reason: str, message: str) -> dict[str, Any]:
+    return {
+        "type": kind, "status": "True", "reason": reason, "message": message,
+        "lastTransitionTime": moment(5), "observedGeneration": 1,
+    }  # fmt: skip
+
+
+def run_status(**states: str) -> dict[str, Any]:
+    return {"id": "r1", "revision": 0, "stages": stages(**states), "startedAt": moment(60)}
+
+
+def finished() -> dict[str, Any]:
+    run = run_hash("r1", 0)
+    done = dict.fromkeys(("prepare", "detection", "recognition", "package", "test"), "Succeeded")
+    ended = {"run": run, "epoch": 2, "totalEpochs": 2}
+    return {
+        "phase": "Succeeded", "progress": 100,
+        "train": {**run_status(**done), "finishedAt": moment(4)},
+        "conditions": [condition("Complete", "Succeeded", "")],
+        "model": {"trainId": "r1", "path": "train/finished/r1/model/pthModel.zip", "hmean": 0.9044},
+        "trainer": {
+            "detection": {**ended, "hmean": 0.9044, "precision": 0.93, "recall": 0.88},
+            "recognition": {**ended, "charPrecision": 0.9766, "wordAcc": 0.81},
+            "test": {"run": run, "imagesDone": 2, "totalImages": 2, "endToEndF1": 0.701},
+        },
+    }  # fmt: skip
+
+
+def running() -> dict[str, Any]:
+    run = run_hash("r1", 0)
+    return {
+        "phase": "Training", "stage": "detection", "progress": 31, "etaSeconds": 754,
+        "train": run_status(prepare="Succeeded", detection="Running"),
+        "trainer": {
+            "dataset": {"run": run, "trainImages": 120, "trainWords": 6530, "characters": 87},
+            "detection": {
+                "run": run, "epoch": 12, "totalEpochs": 50, "hmean": 0.712, "samplesPerSecond": 14.2,
+            },
+        },
+    }  # fmt: skip
+
+
+def failed() -> dict[str, Any]:
+    why = "no annotation file was found: put a COCO file (*.json) beside the images"
+    run = run_status(prepare="Failed")
+    run["stages"]["prepare"] |= {"reason": "NoAnnotations", "message": why}
+    return {
+        "phase": "Failed", "stage": "prepare", "progress": 0, "message": f"prepare: {why}", "train": run,
+        "conditions": [condition("Failed", "NoAnnotations", why)],
+    }  # fmt: skip
+
+
+def waiting() -> dict[str, Any]:
+    why = "waiting for quota in queue team: couldn't assign flavors to pod set main: insufficient quota"
+    return {
+        "phase": "Pending", "stage": "prepare", "progress": 0, "train": run_status(),
+        "conditions": [condition("Waiting", "Quota", why)],
+    }  # fmt: skip
+
+
+def train_for_real(volume: Path, project: str) -> None:
+    """A run's whole folder as the trainer leaves it: eight receipts, two epochs (half a minute)."""
+    run = volume / "train" / project / "r1"
+    run.mkdir(parents=True)
+    for split in ("val", "test"):
+        shutil.copyfile(EXAMPLES / f"{split}.json", run / f"{split}.json")
+        shutil.copytree(EXAMPLES / split, run / split)
+    manifest = {
+        "apiVersion": "ocrproject.dev/v1alpha1", "kind": "OcrProject", "metadata": {"name": project},
+        "spec": {"train": {"id": "r1", "runTest": True, **TINY}, "resources": {"gpus": 0}},
+    }  # fmt: skip
+    path = volume.parent / f"{project}.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    command = [sys.executable, "-m", "ocr_trainer", "run", str(path), "--root", str(volume)]
+    subprocess.run(command, check=True, capture_output=True)
