@@ -54,7 +54,8 @@ def test_a_session_acts_from_the_dashboards_pages_and_from_no_other(
     sign_in(page, TOKEN)
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
     asked = """async (path) => (await fetch(path, {
-      method: "PATCH", body: '{"spec": {"limits": {"retries": 2}}}', headers: {"Content-Type": "application/merge-patch+json"},
+      method: "PATCH", body: '{"spec": {"limits": {"retries": 2}}}',
+      headers: {"Content-Type": "application/merge-patch+json"},
     })).status"""
     assert page.evaluate(asked, "/api/v1/projects/running") == 200
     cookies = {c["name"]: c["value"] for c in page.context.cookies()}
