@@ -84,7 +84,7 @@ RUN --mount=type=bind,from=requirements,source=/requirements/api,target=/require
     /opt/uv/bin/uv venv --quiet /opt/ocr \
     && /opt/uv/bin/uv pip install --quiet --python /opt/ocr --no-deps --requirement /requirements/all.txt \
     && cd /opt/ocr/lib/python3*/site-packages/kubernetes \
-    && find client/api client/models aio/client/api aio/client/models -name "[a-z]*.py" \
+    && find client/api client/models aio/client/api -name "[a-z]*.py" \
        ! -path "aio/*/custom_objects_api.py" -delete \
     && cd .. && find plotly -type f ! -name plotly.min.js -delete
 

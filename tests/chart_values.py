@@ -32,6 +32,7 @@ GOOD = {
         "commonLabels.team=ocr",
         "commonAnnotations.example\\.com/owner=Ada Lovelace",
     ],
+    "a cluster that chooses users": ["runAsUser=null"],
     "several operators": [
         "operator.replicas=2",
         "operator.podDisruptionBudget.maxUnavailable=50%",
@@ -124,6 +125,7 @@ GOOD = {
 """By what an administrator wants."""
 
 BAD = [
+    "runAsUser=root",
     "storage.hostpath=/srv/ocr",
     "storage.hostPath=srv/ocr",
     "storage.size=plenty",

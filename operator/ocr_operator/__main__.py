@@ -20,7 +20,7 @@ settings, from the environment:
   OCR_TRAINER_SERVICE_ACCOUNT    service account of the stages' pods (default ocr-trainer)
   OCR_GPU_RESOURCE               what a GPU is called (default nvidia.com/gpu)
   OCR_STAGE_PODS                 what stages' pods get beside what their project asks for; JSON: resources,
-                                 limitCPU, scheduling, gpu, labels, annotations, affinity, env
+                                 limitCPU, runAsUser, scheduling, gpu, labels, annotations, affinity, env
   OCR_LOG_FORMAT                 text (default) or json
   OCR_HEALTH_PORT                port of /healthz, /readyz and /metrics (default 8080)
   OCR_STATUS_REPORT_URL          where to post what /status would answer when it changes (default nowhere)

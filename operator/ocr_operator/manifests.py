@@ -35,8 +35,6 @@ from ocr_operator.stage_pods import GpuNodes, StageResources, StageScheduling
 
 CONTAINER = "trainer"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
-USER_ID = 1000
-"""The trainer image's user; the shared volume's files belong to it."""
 TTL_SECONDS = 7 * 24 * 3600
 """How long a finished Job stays to be looked at: a week: a Friday's failure has its logs on Monday."""
 GRACE_SECONDS = 120
@@ -159,14 +157,7 @@ def _pod_spec(
         "serviceAccountName": settings.trainer_service_account,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _pod_security(pods.run_as_user),
         **{key: value for key, value in placement.items() if value},
         "containers": [_container(job, gpus, resources, settings)],
         "volumes": [
@@ -174,6 +165,16 @@ def _pod_spec(
             {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": resources.shared_memory}},
             {"name": "tmp", "emptyDir": {}},
         ],
+    }
+
+
+def _pod_security(user: int | None) -> dict[str, Any]:
+    chosen = {} if user is None else {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    return {
+        "runAsNonRoot": True,
+        **chosen,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 

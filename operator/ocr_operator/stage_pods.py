@@ -52,6 +52,8 @@ class StagePods(SpecModel):
     resources: StageResources = StageResources()
     limit_cpu: bool = Field(default=False, alias="limitCPU")
     """Limit the CPU to what is requested, for quotas that count limits."""
+    run_as_user: int | None = Field(default=1000, ge=1)
+    """User and group of the pods, and of what they write; None: whom the cluster chooses."""
     scheduling: StageScheduling = StageScheduling()
     gpu: GpuNodes = GpuNodes()
     labels: dict[str, str] = Field(default={})

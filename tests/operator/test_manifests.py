@@ -319,6 +319,13 @@ def test_a_release_adds_labels_annotations_affinity_and_environment_but_changes_
     assert container(job)["env"][0]["name"] == "OCR_STAGE_INPUT"
 
 
+def test_a_cluster_that_chooses_users_is_let_choose() -> None:
+    security = pod_of(of_release(Stage.PREPARE, QUIET, runAsUser=None))["securityContext"]
+    assert security["runAsNonRoot"] and not {"runAsUser", "runAsGroup", "fsGroup"} & security.keys()
+    given = pod_of(of_release(Stage.PREPARE, QUIET, runAsUser=7))["securityContext"]
+    assert given["runAsUser"] == given["runAsGroup"] == given["fsGroup"] == 7
+
+
 def test_cpu_is_limited_where_a_quota_counts_limits() -> None:
     assert "cpu" not in container(of_release(Stage.PREPARE, QUIET))["resources"]["limits"]
     limited = container(of_release(Stage.PREPARE, QUIET, limitCPU=True))["resources"]

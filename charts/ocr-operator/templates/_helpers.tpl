@@ -115,6 +115,7 @@ topologySpreadConstraints:
 {{- define "ocr.stagePods" -}}
 resources: {{- toYaml .Values.trainer.resources | nindent 2 }}
 limitCPU: {{ .Values.trainer.limitCPU }}
+runAsUser: {{ toJson .Values.runAsUser }}
 scheduling: {{- toYaml .Values.trainer.scheduling | nindent 2 }}
 gpu: {{- toYaml (omit .Values.gpu "resourceName") | nindent 2 }}
 labels: {{- toYaml (merge (dict "app.kubernetes.io/instance" .Release.Name) (include "ocr.volumeLabel" . | fromYaml) .Values.trainer.podLabels .Values.commonLabels) | nindent 2 }}
@@ -123,11 +124,13 @@ affinity: {{- include "ocr.volumeAffinity" (dict "root" . "affinity" .Values.tra
 env: {{- toYaml .Values.trainer.env | nindent 2 }}
 {{- end -}}
 
-{{/* What Pod Security "restricted" asks of a pod; 1000 is the images' user. */}}
+{{/* What Pod Security "restricted" asks of a pod. */}}
 {{- define "ocr.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
+{{- with .Values.runAsUser }}
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
