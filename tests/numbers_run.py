@@ -76,11 +76,12 @@ def stage_context(
     settings: dict[str, Any],
     test: ImagesFolder | None = None,
     checkpoint: Literal["Best", "Last"] = "Best",
+    path: str = "",
     **more: Any,
 ) -> Iterator[StageContext]:
     """A context as `ocr-trainer run` makes it, without Kubernetes."""
     train = Train.model_validate(settings)
-    own_test = TestSpec(id="t1", checkpoint=checkpoint) if test else None
+    own_test = TestSpec(id="t1", checkpoint=checkpoint, path=path) if test else None
     folder = test or (run.test if stage is Stage.TEST else None)
     init_from = settings[stage].get("initFrom") if stage in settings else None
     reporter = Reporter(stage, "run", run, folder, own_test=own_test is not None)

@@ -25,7 +25,9 @@ from ocr_api.legacy import routes as legacy_routes
 from ocr_api.legacy.answers import ErrorAnswer
 from ocr_api.metrics import CONTENT_TYPE, Metrics
 from ocr_api.openapi import complete_openapi
+from ocr_api.pictures import Pictures
 from ocr_api.resource_check import ResourceCheck
+from ocr_api.results import Results
 from ocr_api.settings import Settings
 from ocr_api.space import Space
 from ocr_api.traffic import MAX_BODY_BYTES, REQUEST_ID, Traffic
@@ -56,10 +58,13 @@ def build_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await Projects.connect(settings.namespace, settings.kubeconfig) as projects:
             metrics.watch(projects)
+            volume = Volume(settings.volume_root)
             app.state.facade = Facade(
                 projects=projects,
-                volume=Volume(settings.volume_root),
+                volume=volume,
                 uploads=UploadStore(settings.volume_root, settings.max_upload_bytes),
+                results=Results(volume),
+                pictures=Pictures(volume),
                 metrics=metrics,
                 background=_keeper(tasks),
             )

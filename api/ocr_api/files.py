@@ -69,12 +69,11 @@ class Volume:
 
     def download(self, folder: str, path: str) -> "Download":
         """Streams the folder's file, with Range, ETag and Content-Length; NotFound where it is missing."""
-        file = PurePosixPath(path)
-        inside = not file.is_absolute() and ".." not in file.parts
-        descriptor = self._open(f"{folder}/{path}") if inside else None
-        if descriptor is None:
-            raise NotFound(f"{file.name} is not there yet")
-        return Download(descriptor, file.name)
+        return Download(self._inside(folder, path), PurePosixPath(path).name)
+
+    def opened(self, folder: str, path: str) -> BinaryIO:
+        """The folder's file, open; NotFound where it is missing."""
+        return os.fdopen(self._inside(folder, path), "rb")
 
     def listing(self, folder: str, prefix: str) -> tuple[list[Listed] | None, bool]:
         """Files of the folder by path, links left out; whether there are more. None: there is no folder."""
@@ -99,6 +98,14 @@ class Volume:
                     return found, True
                 found.append(Listed(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
         return found, False
+
+    def _inside(self, folder: str, path: str) -> int:
+        file = PurePosixPath(path)
+        inside = not file.is_absolute() and ".." not in file.parts
+        descriptor = self._open(f"{folder}/{path}") if inside else None
+        if descriptor is None:
+            raise NotFound(f"{file.name} is not there yet")
+        return descriptor
 
     def _open(self, path: str) -> int | None:
         try:

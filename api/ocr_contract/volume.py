@@ -14,6 +14,9 @@ OWN_NAMES = frozenset(
 )
 """What the stages write into a run's or a test's folder: nobody's images or annotations may be called so."""
 
+SCORE_BINS = 20
+"""Of equal width over 0 to 1: so a test counts the recogniser's scores."""
+
 
 def check_id(value: str, field: str) -> str:
     """The id itself, or ValueError in the user's terms: an id is one folder name on the volume."""
@@ -76,6 +79,11 @@ class TestFolder:
     @property
     def test_metrics(self) -> Path:
         return self.path / "testMetrics.json"
+
+    @property
+    def lines(self) -> Path:
+        """One JSON line for each image: every line of it, true and found, and what became of it."""
+        return self.path / "work" / "test" / "lines.jsonl"
 
 
 @dataclass(frozen=True)

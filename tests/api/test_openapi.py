@@ -1,12 +1,16 @@
 """The OpenAPI document says all of it, and the running facade keeps to what it says."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from facade_process import Facade
+from tested_images import image_line
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -50,7 +54,7 @@ def test_every_call_of_v1_is_described_whole(facade: Facade) -> None:
             if status >= "4" and status != "416":
                 assert list(answer["content"]) == ["application/problem+json"], name
     schemas = document["components"]["schemas"]
-    for name in ("ProjectDocument", "RunDocument", "Upload", "File", "Finding", "Event"):
+    for name in ("ProjectDocument", "RunDocument", "Upload", "File", "Finding", "ResultLine", "Event"):
         assert any(field.get("examples") for field in schemas[name]["properties"].values()), name
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(schemas)
@@ -68,6 +72,12 @@ def seed_the_examples(facade: Facade) -> None:
     finding = b'{"severity": "error", "kind": "missing-image", "image": "a.jpg"}\n'
     facade.put("train/receipts/2026-11-25/work/dataset/findings.jsonl", finding)
     facade.put("test/receipts/t1/testResult.json", b"{}")
+    picture = io.BytesIO()
+    Image.new("RGB", (800, 600)).save(picture, "JPEG")
+    for folder in ("train/receipts/2026-11-25", "test/receipts/t1"):
+        lines = image_line("receipts/017.jpg", ("10.00", ("1O.00", 0.4)), ("RM", None))
+        facade.put(f"{folder}/work/test/lines.jsonl", lines)
+        facade.put(f"{folder}/receipts/017.jpg", picture.getvalue())
 
 
 def test_no_call_that_the_description_allows_is_answered_otherwise(facade: Facade, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from facade_process import Facade
+from tested_images import image_line
 
 CANARY = b"canary-of-another-place"
 SEEDS, EACH = 8, 1250
@@ -14,13 +16,15 @@ PARTS = [
     "..", ".", "", "/", "\\", "\0", "%2e%2e", "%2F", "..;", "...", "~", "etc", "passwd", "canary", "secret",
     "out", "link", "train", "p", "r1", "a b", "\n", "\r\n", "\u2025", "\uff0e\uff0e", "\uff0f", "字", "é",
     "\u202e", "C:", "file://", "$(id)", "`id`", "*", "?", "#", "&x=1", "work", "uploads", "x" * 300,
-    "字" * 70, "proc", "self", "environ",
+    "字" * 70, "proc", "self", "environ", "photo.png",
 ]  # fmt: skip
 LEGACY = ["/train/checkFile", "/train/download", "/test/checkFile", "/test/download", "/status", "/getEpoch"]
 MODERN = [
     "/api/v1/projects/{p}/runs/{r}/files/{f}", "/api/v1/projects/{p}/tests/{r}/files/{f}",
     "/api/v1/projects/{p}/runs/{r}/log", "/api/v1/projects/{p}/runs/{r}/findings",
     "/api/v1/projects/{p}/runs/{r}/curves/detection", "/api/v1/projects/{p}/runs/{r}/files",
+    "/api/v1/projects/{p}/runs/{r}/results", "/api/v1/projects/{p}/tests/{r}/results/{f}",
+    "/api/v1/projects/{p}/runs/{r}/pictures/{f}", "/api/v1/projects/{p}/tests/{r}/pictures/{f}",
     "/api/v1/uploads/{f}",
 ]  # fmt: skip
 
@@ -32,6 +36,10 @@ def trap(facade: Facade, tmp_path: Path) -> Path:
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(CANARY)
+    lines = tmp_path / "work" / "test" / "lines.jsonl"
+    lines.parent.mkdir(parents=True)
+    lines.write_bytes(image_line(CANARY.decode(), known=False))
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
     run = facade.volume / "train" / "p" / "r1"
     run.mkdir(parents=True, exist_ok=True)
     for link in (run / "out", facade.volume / "train" / "link", facade.volume / "train" / "p" / "link"):
@@ -66,3 +74,4 @@ def test_no_id_leads_out_of_the_volume(facade: Facade, trap: Path, seed: int) ->
         assert answer.status_code < 500, (url, answer.text)
         assert CANARY not in answer.content, url
         assert answer.status_code != 200 or "canary" not in answer.text, url
+        assert answer.headers.get("content-type") != "image/jpeg", url  # there is none on the volume

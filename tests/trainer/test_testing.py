@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,12 @@ def texts(entry: dict[str, Any]) -> list[str]:
     return sorted(line["text"] for line in entry["instances"])
 
 
+def lines_of(test: ImagesFolder) -> dict[str, dict[str, Any]]:
+    """lines.jsonl by file."""
+    entries = [json.loads(line) for line in test.lines.read_text().splitlines()]
+    return {entry["file"]: entry for entry in entries}
+
+
 def without_times(document: dict[str, Any]) -> dict[str, Any]:
     images = [{k: v for k, v in entry.items() if k != "milliseconds"} for entry in document["images"]]
     return document | {"images": images}
@@ -84,6 +91,15 @@ def test_images_come_as_people_have_them_and_one_that_is_none_stops_nothing(
     assert (status["testImage"], status["totalTestImage"]) == (9, 9)
     assert not images.test_metrics.exists()  # nobody said what the images hold
 
+    lines = lines_of(images)
+    assert list(lines) == list(entries)
+    assert lines["broken.jpg"]["error"] == entries["broken.jpg"]["error"]
+    for file, entry in lines.items():
+        assert entry["known"] is False
+        assert {line["kind"] for line in entry["lines"]} <= {"found"}
+        assert [line | {"kind": "found"} for line in entries[file]["instances"]] == entry["lines"]
+    assert lines["test-00.png"]["score"] == min(line["recognitionScore"] for line in page["instances"])
+
 
 def test_an_annotation_file_among_the_images_makes_the_test_a_measurement(
     run: RunFolder, images: ImagesFolder
@@ -100,6 +116,16 @@ def test_an_annotation_file_among_the_images_makes_the_test_a_measurement(
     assert metrics["detection"]["hmean"] > 0.8
     assert metrics["recognition"]["word_acc"] == metrics["endToEnd"]["f1TrueBoxes"] > 0.5
     assert 0.5 < metrics["endToEnd"]["f1"] <= metrics["endToEnd"]["f1TrueBoxes"] + 0.05
+
+    lines = lines_of(images)
+    assert [file for file, entry in lines.items() if not entry["known"]] == [unnamed["file_name"]]
+    kinds = Counter(line["kind"] for entry in lines.values() if entry["known"] for line in entry["lines"])
+    assert kinds["right"] + kinds["misread"] + kinds["missed"] == 60
+    found, paired = kinds["right"] + kinds["misread"] + kinds["false"], kinds["right"] + kinds["misread"]
+    assert metrics["detection"]["recall"] == round(paired / 60, 5)
+    assert metrics["detection"]["precision"] == round(paired / found, 5)
+    assert metrics["endToEnd"]["recall"] == round(kinds["right"] / 60, 5)
+    assert metrics["endToEnd"]["precision"] == round(kinds["right"] / found, 5)
 
     # The truth put right is used, though no image has changed.
     truth["annotations"] = truth["annotations"][12:]
@@ -150,6 +176,7 @@ def test_a_stopped_test_keeps_what_it_read_and_goes_on_with_the_rest(
     assert again.before == len(kept["images"])
     assert read(images)["images"][: len(kept["images"])] == kept["images"]  # times and all: not read again
     assert without_times(read(images)) == without_times(read(other))
+    assert images.lines.read_bytes() == other.lines.read_bytes()
 
     page = images.path / kept["images"][0]["file"]
     cv2.imwrite(str(page), np.full((240, 320, 3), 255, np.uint8))
@@ -211,3 +238,14 @@ def test_thousands_of_images_are_never_in_memory_together(run: RunFolder, tmp_pa
         most_ahead = max(most_ahead, asked - number)
     results.close()
     assert most_ahead <= 20
+
+
+def test_images_of_a_part_of_the_folder_are_named_by_where_they_lie(
+    run: RunFolder, images: ImagesFolder
+) -> None:
+    (images.path / "march").mkdir()
+    page = next(images.path.glob("*.png"))
+    page.rename(images.path / "march" / page.name)
+    run_stage(Stage.TEST, run, SETTINGS, test=images, path="march")
+    assert [entry["file"] for entry in read(images)["images"]] == [page.name]
+    assert list(lines_of(images)) == [f"march/{page.name}"]

@@ -38,8 +38,11 @@ class Evaluation:
     def images(self) -> int:
         return self._tally.images
 
-    def add(self, file: str, true: Sequence[Text], found: Sequence[Text], read: Sequence[str]) -> None:
-        """Count one image. read: what the recogniser says to each of `readable(true)`."""
+    def add(self, file: str, true: Sequence[Text], found: Sequence[Text], read: Sequence[str]) -> Pairing:
+        """Count one image; returns who was paired with whom.
+
+        read: what the recogniser says to each of `readable(true)`.
+        """
         for text, reading in zip(readable(true), read, strict=True):
             assert text.text is not None
             self._readings.add(text.text, reading)
@@ -47,6 +50,7 @@ class Evaluation:
         pairing = self._tally.add(true, found)
         self._detector_errors.add(pairing, found)
         self._keep_worst(file, pairing, found)
+        return pairing
 
     def _keep_worst(self, file: str, pairing: Pairing, found: Sequence[Text]) -> None:
         wrong = 0

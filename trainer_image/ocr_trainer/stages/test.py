@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ocr_contract.atomic import replace_json
+from ocr_contract.atomic import replace_json, replacing
 from ocr_contract.legacy import Word
 from ocr_contract.stages import Stage
 from ocr_contract.volume import RunFolder
@@ -24,6 +24,7 @@ from ocr_trainer.evaluation import Evaluation
 from ocr_trainer.machine import processors
 from ocr_trainer.owner import Owner
 from ocr_trainer.testing.images import TestImage, own_images, run_images
+from ocr_trainer.testing.lines import line_of
 from ocr_trainer.testing.results import Results
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ _FIGURES = ("detection", "recognition")
 
 
 def run(context: StageContext) -> None:
-    """Writes testResult.json and status_test.json as it goes, testMetrics.json where there is truth."""
+    """Writes testResult.json and status_test.json as it goes.
+
+    In the end lines.jsonl, and testMetrics.json where there is truth.
+    """
     test = context.test
     assert test is not None, "a test has a folder"
     model = _model_hash(context)
@@ -143,12 +147,16 @@ def _pipeline(context: StageContext) -> Iterator[Any]:
 
 
 def _measure(context: StageContext, images: list[TestImage], results: Results) -> dict[str, float]:
-    """testMetrics.json and the report's fields; nothing where there is no truth."""
+    """lines.jsonl; testMetrics.json and the report's fields, nothing where there is no truth."""
     assert context.test is not None
     evaluation = Evaluation()
-    for file, true, found, read in results.measured(images):
-        context.check_stop()
-        evaluation.add(file, true, found, read)
+    with replacing(context.test.lines, durable=True) as lines:
+        for kept in results.read_back(images):
+            context.check_stop()
+            pairing = None
+            if kept.truth is not None:
+                pairing = evaluation.add(kept.entry["file"], kept.truth, kept.found, kept.true_readings)
+            lines.write(line_of(kept, pairing))
     if not evaluation.images:
         context.test.test_metrics.unlink(missing_ok=True)
         return {}

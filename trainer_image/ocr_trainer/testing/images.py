@@ -40,6 +40,13 @@ class TestImage:
     """The texts in it; None: nobody says. Asked by the thread that reads the image."""
     told_by: str = ""
     """Changes with what the truth is taken from."""
+    folder: str = ""
+    """Of the images, relative to the test's: where the test asks for a part of its folder."""
+
+    @property
+    def place(self) -> str:
+        """Relative to the test's folder."""
+        return str(PurePosixPath(self.folder, self.name))
 
     def key(self) -> dict[str, Any]:
         """What tells this very image, and what is known of it, from a later one of its name."""
@@ -79,7 +86,8 @@ def own_images(test: Path, path: str, settings: Dataset) -> list[TestImage]:
         raise BadData(f"test.path {path!r} is no folder of the test", reason="NoFolder")
     index = FileIndex.scan(root)
     truths = _Truths(index, settings)
-    return [TestImage(name, root / name, *truths.of(name)) for name in index.images]
+    folder = root.relative_to(test.resolve()).as_posix()
+    return [TestImage(name, root / name, *truths.of(name), folder) for name in index.images]
 
 
 def text_of(instance: dict[str, Any]) -> Text:

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,19 @@ VERSION = 1
 _SECONDS = 2.0
 _SHARE = 0.02
 """Of the time that may be spent on replacing testResult.json."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the journal holds of one image."""
+
+    image: TestImage
+    entry: dict[str, Any]
+    """As in testResult.json."""
+    found: list[Text]
+    truth: list[Text] | None = None
+    """None: nobody says what is in it, or it can't be read."""
+    true_readings: list[str] = field(default_factory=list)
 
 
 class Results:
@@ -72,7 +86,7 @@ class Results:
         truth = None
         if result.truth is not None:
             texts = [
-                {"polygon": _polygon(text.polygon), "text": text.text, "ignore": text.ignore}
+                {"polygon": polygon_of(text.polygon), "text": text.text, "ignore": text.ignore}
                 for text in result.truth
             ]
             truth = {"texts": texts, "read": result.true_readings}
@@ -94,33 +108,34 @@ class Results:
             head = json.dumps({"version": VERSION, "model": self._model})
             file.write(f'{head[:-1]}, "images": ['.encode())
             separator = b"\n"
-            for line in self._lines(images):
+            for _, line in self._lines(images):
                 file.write(separator + line.split(b"\t", 2)[1])
                 separator = b",\n"
             file.write(b"\n]}\n")
         self._written_at = time.monotonic()
         self._pause = max(_SECONDS, (self._written_at - started) / _SHARE)
 
-    def measured(
-        self, images: Iterable[TestImage]
-    ) -> Iterator[tuple[str, list[Text], list[Text], list[str]]]:
-        """file, true texts, found texts, readings of the true ones: of each image whose truth is known."""
-        for line in self._lines(images):
+    def read_back(self, images: Iterable[TestImage]) -> Iterator["Kept"]:
+        """What was kept of each image, in their order, one at a time."""
+        for image, line in self._lines(images):
             _, entry, told = (json.loads(part) for part in line.split(b"\t"))
-            if told is not None:
-                found = [Text(_points(found["polygon"]), found["text"]) for found in entry["instances"]]
-                yield entry["file"], [text_of(text) for text in told["texts"]], found, told["read"]
+            found = [Text(_points(found["polygon"]), found["text"]) for found in entry["instances"]]
+            if told is None:
+                yield Kept(image, entry, found)
+            else:
+                truth = [text_of(text) for text in told["texts"]]
+                yield Kept(image, entry, found, truth, told["read"])
 
     def close(self) -> None:
         self._journal.close()
 
-    def _lines(self, images: Iterable[TestImage]) -> Iterator[bytes]:
+    def _lines(self, images: Iterable[TestImage]) -> Iterator[tuple[TestImage, bytes]]:
         with self._path.open("rb") as journal:
             for image in images:
                 if image.name in self._places:
                     _, place, length = self._places[image.name]
                     journal.seek(place)
-                    yield journal.read(length).removesuffix(b"\n")
+                    yield image, journal.read(length).removesuffix(b"\n")
 
 
 def entry_of(result: ReadImage) -> dict[str, Any]:
@@ -134,7 +149,7 @@ def entry_of(result: ReadImage) -> dict[str, Any]:
         "milliseconds": round(result.milliseconds, 1),
         "instances": [
             {
-                "polygon": _polygon(line.polygon),
+                "polygon": polygon_of(line.polygon),
                 "text": reading.text,
                 "detectionScore": round(line.score, 4),
                 "recognitionScore": round(reading.score, 4),
@@ -148,7 +163,8 @@ def _points(polygon: list[float]) -> Any:
     return np.array(polygon, np.float64).reshape(-1, 2)
 
 
-def _polygon(points: Any) -> list[float]:
+def polygon_of(points: Any) -> list[float]:
+    """x1, y1, x2, … as the files hold them."""
     return [round(float(value), 2) for value in points.reshape(-1)]
 
 
