@@ -1,6 +1,7 @@
 """Two runs side by side over /api/v1: figures with their differences, and images that one reads better."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +117,14 @@ def test_unknown_runs_are_told(facade: Facade, path: str) -> None:
         answer = facade.http.get(f"{runs}/{pair}")
         assert answer.status_code == 404 and "knows no training 'r9'" in answer.json()["detail"]
     assert facade.http.get("/api/v1/projects/nowhere/runs/r1/compare/r2").status_code == 404
+
+
+def test_a_link_out_of_the_volume_is_not_followed(
+    facade: Facade, project_id: str, path: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lines.jsonl").write_bytes(image("secret.jpg", 1))
+    put(facade, project_id, "r1", image("secret.jpg", 0, missed=1))
+    link = facade.volume / f"train/{project_id}/r2/work/test/lines.jsonl"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "lines.jsonl")
+    assert facade.http.get(path).json()["images"] is None
