@@ -54,7 +54,9 @@ def test_every_call_of_v1_is_described_whole(facade: Facade) -> None:
             if status >= "4" and status != "416":
                 assert list(answer["content"]) == ["application/problem+json"], name
     schemas = document["components"]["schemas"]
-    for name in ("ProjectDocument", "RunDocument", "Upload", "File", "Finding", "ResultLine", "Event"):
+    for name in (
+        "ProjectDocument", "RunDocument", "Upload", "File", "Finding", "ResultLine", "Character", "Event",
+    ):  # fmt: skip
         assert any(field.get("examples") for field in schemas[name]["properties"].values()), name
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(schemas)
@@ -63,14 +65,17 @@ def test_every_call_of_v1_is_described_whole(facade: Facade) -> None:
 def seed_the_examples(facade: Facade) -> None:
     """What the description's examples name, so that calls get further than "there is no such project"."""
     facade.ask("/train/start", projectID="receipts", trainID="2026-11-25")
-    facade.report("receipts", model={"trainId": "2026-11-25", "path": "x"})
+    past = {"id": "2026-11-24", "revision": 0, "outcome": "Succeeded", "hmean": 0.5, "endToEndF1": 0.5}
+    facade.report("receipts", model={"trainId": "2026-11-25", "path": "x"}, runs=[past])
     facade.put("train/receipts/2026-11-25/testResult.json", b"{}")
     for path in ("model/pthModel.zip", "log/record.log"):
         facade.put(f"train/receipts/2026-11-25/{path}", b"content of it\n" * 100)
     step = b'{"step": 1, "epoch": 1, "loss": 0.5}\n'
     facade.put("train/receipts/2026-11-25/work/detection/metrics.jsonl", step)
-    finding = b'{"severity": "error", "kind": "missing-image", "image": "a.jpg"}\n'
+    finding = b'{"severity": "error", "kind": "no-outline", "image": "a.jpg", "polygon": [[1, 2, 3, 4]]}\n'
     facade.put("train/receipts/2026-11-25/work/dataset/findings.jsonl", finding)
+    counts = b'{"characters": [{"character": "A", "training": 1, "validation": 0}]}'
+    facade.put("train/receipts/2026-11-25/work/dataset/characters.json", counts)
     facade.put("test/receipts/t1/testResult.json", b"{}")
     picture = io.BytesIO()
     Image.new("RGB", (800, 600)).save(picture, "JPEG")

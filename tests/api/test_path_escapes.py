@@ -25,19 +25,23 @@ MODERN = [
     "/api/v1/projects/{p}/runs/{r}/curves/detection", "/api/v1/projects/{p}/runs/{r}/files",
     "/api/v1/projects/{p}/runs/{r}/results", "/api/v1/projects/{p}/tests/{r}/results/{f}",
     "/api/v1/projects/{p}/runs/{r}/pictures/{f}", "/api/v1/projects/{p}/tests/{r}/pictures/{f}",
-    "/api/v1/uploads/{f}",
+    "/api/v1/projects/{p}/runs/{r}/dictionary", "/api/v1/projects/{p}/runs/{r}/compare/{f}",
+    "/api/v1/projects/p/runs/r1/compare/{r}", "/api/v1/uploads/{f}",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def trap(facade: Facade, tmp_path: Path) -> Path:
     """Links on the volume that lead to a canary outside of it."""
-    for name in ("model/pthModel.zip", "testResult.json", "status.json", "log/record.log", "secret"):
+    for name in (
+        "model/pthModel.zip", "testResult.json", "status.json", "log/record.log", "secret",
+        "work/dataset/dictionary.txt", "work/dataset/findings.jsonl",
+    ):  # fmt: skip
         file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(CANARY)
     lines = tmp_path / "work" / "test" / "lines.jsonl"
-    lines.parent.mkdir(parents=True)
+    lines.parent.mkdir(parents=True, exist_ok=True)
     lines.write_bytes(image_line(CANARY.decode(), known=False))
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
     run = facade.volume / "train" / "p" / "r1"

@@ -42,7 +42,8 @@ def test_findings_are_filtered_and_paged(facade: Facade, project_id: str, run: s
     assert facade.http.get(f"{run}/findings").status_code == 404
     records = [
         {"severity": "error" if n % 10 == 0 else "repaired", "kind": "outline", "image": f"{n:03}.jpg",
-         "annotation": str(n), "what": "crosses itself", "done": "hull"}
+         "annotation": str(n), "what": "crosses itself", "done": "hull",
+         "polygon": [[n, 2.25, 30, 4, 5, 6], [1, 2, 3, 4, 5, 6]]}
         for n in range(100)
     ]  # fmt: skip
     facade.put(f"train/{project_id}/r1/work/dataset/findings.jsonl", lines(*records))
@@ -56,6 +57,37 @@ def test_findings_are_filtered_and_paged(facade: Facade, project_id: str, run: s
     assert found == [record for record in records if record["severity"] == "repaired"]
     one = facade.http.get(f"{run}/findings", params={"image": "050.JPG", "kind": "outline"}).json()
     assert one == {"items": [records[50]], "next": None}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"severity": "error", "kind": "text"}',
+        b'{"severity": "error", "kind": "text", "polygon": null}',
+        b'{"severity": "error", "kind": "text", "polygon": "1 2 3 4"}',
+        b'{"severity": "error", "kind": "text", "polygon": [[1, 2], ["x", 4]]}',
+        b'{"severity": "error", "kind": "text", "polygon": [[NaN, 2, 1e999, 4]]}',
+        b'{"severity": "error", "kind": "text", "polygon": {"x": 1}, "more": [{}]}',
+    ],
+)
+def test_a_finding_without_a_polygon_to_draw_has_none(
+    facade: Facade, project_id: str, run: str, line: bytes
+) -> None:
+    """Findings of earlier releases have none, and nothing that lies in the file breaks the page."""
+    facade.put(f"train/{project_id}/r1/work/dataset/findings.jsonl", line + b"\n")
+    assert facade.http.get(f"{run}/findings").json()["items"] == [
+        {"severity": "error", "kind": "text", "image": "", "annotation": "", "what": "", "done": "",
+         "polygon": []}
+    ]  # fmt: skip
+
+
+def test_half_a_character_in_a_finding_is_told_as_a_question_mark(
+    facade: Facade, project_id: str, run: str
+) -> None:
+    line = b'{"severity": "repaired", "kind": "text", "what": "O\\ud83dD", "annotation": 7}\n'
+    facade.put(f"train/{project_id}/r1/work/dataset/findings.jsonl", line)
+    [found] = facade.http.get(f"{run}/findings").json()["items"]
+    assert (found["what"], found["annotation"]) == ("O?D", "7")
 
 
 def test_the_end_of_the_log(facade: Facade, project_id: str, run: str) -> None:

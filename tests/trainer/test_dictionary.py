@@ -1,6 +1,8 @@
 """Which characters a recogniser knows, and what is said of those that it doesn't."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +83,41 @@ def test_a_file_of_weights_is_the_trainings_concern(annotated: AnnotatedFolder, 
     annotated.write()
     run = run_prepare(annotated, init=tmp_path, recognition={"initFrom": "models/receipts.pth"})
     assert dataset(run)["characters"] == len({*"LINE ABtotal"})
+
+
+def counts(folder: Path) -> list[dict[str, Any]]:
+    return list(json.loads((folder / "work/dataset/characters.json").read_text())["characters"])
+
+
+def test_how_often_each_character_occurs_is_written(annotated: AnnotatedFolder) -> None:
+    annotated.text(annotated.picture("one.png"), "AAB ")
+    annotated.text(annotated.picture("two.png"), "BA")
+    annotated.text(1, "###")
+    annotated.write("train.json")
+    other = AnnotatedFolder(annotated.path)
+    other.text(other.picture("check.png", shade=5), "Bß AßC")
+    other.write("val.json")
+    run_prepare(annotated, dataset={"characters": "CZ"})
+    assert counts(annotated.path) == [
+        {"character": "A", "training": 3, "validation": 1},
+        {"character": "B", "training": 2, "validation": 1},
+        {"character": "ß", "training": 0, "validation": 2, "known": False},
+        {"character": " ", "training": 0, "validation": 1},
+        {"character": "C", "training": 0, "validation": 1},
+        {"character": "Z", "training": 0, "validation": 0},
+    ]
+    assert {c["character"] for c in counts(annotated.path) if c.get("known", True)} == set(
+        characters(annotated.path)
+    )
+
+
+def test_a_reused_dictionary_is_counted_whole(annotated: AnnotatedFolder, tmp_path: Path) -> None:
+    annotated.pages(4)
+    annotated.write()
+    theirs = sorted({*"LINE ABtotal", *"xyz"})[::-1]
+    run_prepare(annotated, init=other_run(tmp_path, theirs), recognition={"initFrom": "zero"})
+    found = counts(annotated.path)
+    assert sorted(theirs) == sorted(count["character"] for count in found)
+    assert [c["character"] for c in found if not c["training"] + c["validation"]] == ["x", "y", "z"]
+    assert found[0] == {"character": "t", "training": found[0]["training"],
+                        "validation": 8 - found[0]["training"]}  # fmt: skip

@@ -320,6 +320,8 @@ CASES = [
     # texts
     Case("a line break", odd("OD\r\nD"), {Kind.TEXT: 1}, ("OD D",)),
     Case("zero width", odd("O\u200bDD\ufeff"), {Kind.TEXT: 1}, ("ODD",)),
+    Case("half of a pair of code units", changed(lambda d: d["annotations"][-1].update(text="O\ud83dDD")),
+         {Kind.TEXT: 1}, ("ODD",), writes=False),
     Case("full width stays", odd("ＯＤＤ１"), reads=("ＯＤＤ１",)),
     Case("leading blanks", odd("  ODD"), {Kind.TEXT: 1}, ("ODD",)),
     Case("another normal form", odd("caf" + "e\u0301"), {Kind.TEXT: 1}, ("caf\u00e9",)),

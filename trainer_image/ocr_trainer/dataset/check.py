@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_trainer.dataset import crops, likeness, outlines, pictures
+from ocr_trainer.dataset import as_written, crops, likeness, outlines, pictures
 from ocr_trainer.dataset.coco import AnnotationFile, AnnotationReader, ImageEntry, Places
 from ocr_trainer.dataset.findings import Finding, Kind
 from ocr_trainer.dataset.texts import LONGEST_TEXT, TextRules, category_of, clean
@@ -155,7 +155,8 @@ class _Page:
         identifier = str(annotation["id"])
 
         def note(kind: Kind, what: str, done: str) -> None:
-            self.checked.findings.append(Finding(kind, self.task.path, what, done, identifier))
+            polygon = self._as_written(annotation)
+            self.checked.findings.append(Finding(kind, self.task.path, what, done, identifier, polygon))
 
         category = category_of(annotation, self.source.categories)
         written = self.source.rules.read(annotation)
@@ -167,9 +168,7 @@ class _Page:
         if points is None:
             note(Kind.NO_OUTLINE, "neither polygon nor box can be read", "left out")
             return
-        points, self.moved = pictures.fit_outline(
-            points, self.picture, self.task.entry.width, self.task.entry.height
-        )
+        points, self.moved = self._fit(points)
         outline = outlines.sound(points, self.picture.width, self.picture.height)
         if outline is None:
             note(Kind.DEGENERATE_OUTLINE, "the outline has no area inside the picture", "left out")
@@ -187,6 +186,15 @@ class _Page:
         self._add_instance(outline.points, "" if ignore else text, ignore)
         if not ignore:
             self._add_line(outline.points, text, note)
+
+    def _fit(self, points: outlines.Points) -> tuple[outlines.Points, str]:
+        return pictures.fit_outline(points, self.picture, self.task.entry.width, self.task.entry.height)
+
+    def _as_written(self, annotation: dict[str, Any]) -> as_written.Rings:
+        try:
+            return as_written.drawn(annotation, lambda points: self._fit(points)[0])
+        except pictures.WrongSize:  # nobody can tell where in this picture it lies
+            return ()
 
     def _add_instance(self, points: outlines.Points, text: str, ignore: bool) -> None:
         corners = np.concatenate([points.min(axis=0), points.max(axis=0)])

@@ -12,9 +12,11 @@
 """
 
 import hashlib
+import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ocr_trainer.errors import BadConfiguration, BadData
 
@@ -68,3 +70,25 @@ def write(path: Path, characters: list[str]) -> str:
     data = "\n".join(characters).encode() + b"\n"
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def counted(
+    characters: list[str], training: Mapping[str, int], validation: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """How often each character occurs, the commonest first; the validation's own are marked as not known.
+
+    training, validation: how often each occurs in the texts.
+    """
+    known = set(characters)
+    counts: list[dict[str, Any]] = [
+        {"character": c, "training": training.get(c, 0), "validation": validation.get(c, 0)}
+        | ({} if c in known else {"known": False})
+        for c in known | validation.keys()
+    ]
+    return sorted(counts, key=lambda count: (-count["training"] - count["validation"], count["character"]))
+
+
+def write_counts(path: Path, counts: list[dict[str, Any]]) -> None:
+    """One character a line: what people read and search."""
+    lines = ",\n".join(json.dumps(count, ensure_ascii=False) for count in counts)
+    path.write_text(f'{{"characters": [\n{lines}\n]}}\n', encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _EXAMPLES = 5
 
@@ -70,20 +70,24 @@ class Finding:
     done: str
     annotation: str = ""
     """The annotation's id, where there is one."""
+    polygon: tuple[tuple[float, ...], ...] = ()
+    """The annotation's outline as its file has it, in pixels of the upright picture (`as_written`)."""
 
-    def as_record(self) -> dict[str, str]:
+    def as_record(self) -> dict[str, Any]:
         """A line of findings.jsonl."""
-        return {
+        record: dict[str, Any] = {
             "severity": self.kind.severity, "kind": self.kind.word, "image": self.image,
             "annotation": self.annotation, "what": self.what, "done": self.done,
         }  # fmt: skip
+        return record | {"polygon": self.polygon} if self.polygon else record
 
 
 class FindingsFile:
     """findings.jsonl while it is written, and the counts."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        # Annotation files may hold halves of surrogate pairs, which UTF-8 can't: they stay JSON's escapes.
+        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
         self.by_kind: Counter[Kind] = Counter()
         self._examples: dict[Kind, list[str]] = defaultdict(list)
 
@@ -94,7 +98,8 @@ class FindingsFile:
             examples = self._examples[finding.kind]
             if len(examples) < _EXAMPLES:
                 where = finding.image or (f"annotation {finding.annotation}" if finding.annotation else "")
-                examples.append(f"{where} {finding.what}".strip())
+                example = f"{where} {finding.what}".strip()
+                examples.append(example.encode(errors="backslashreplace").decode())
 
     def count(self, severity: Severity) -> int:
         return sum(count for kind, count in self.by_kind.items() if kind.severity is severity)

@@ -97,7 +97,7 @@ def _pairs(values: Any) -> Points | None:
     """(N, 2) with N >= 3 from [x, y, x, y, ...] or [[x, y], ...]."""
     try:
         points = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if points.ndim == 1 and points.size >= 6 and points.size % 2 == 0:
         points = points.reshape(-1, 2)
@@ -151,7 +151,7 @@ def _from_bbox(annotation: dict[str, Any]) -> Points | None:
     """x, y, width, height, turned clockwise by a fifth number's or an attribute's degrees."""
     try:
         numbers = np.asarray(annotation.get("bbox"), dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if numbers.shape not in ((4,), (5,)) or min(numbers[2:4]) <= 0:
         return None
@@ -165,7 +165,7 @@ def _from_bbox(annotation: dict[str, Any]) -> Points | None:
     )
     try:
         turn = np.radians(float(angle))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         turn = 0.0
     if not turn:
         return corners

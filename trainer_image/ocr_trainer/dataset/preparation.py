@@ -25,7 +25,7 @@ from ocr_trainer.errors import BadData
 from ocr_trainer.progress import Progress
 
 FORMAT = "2"
-"""Part of the fingerprint: raised when the same input gives other files."""
+"""Part of the fingerprint: raised when the same input gives other files to train with."""
 
 
 def _ignore() -> None:
@@ -74,6 +74,10 @@ class Preparation:
             check_stop(self.stop)
             self.findings.add(finding)
         self.findings.add(*figures.unseen_finding(characters))
+        counts = dictionary.counted(
+            characters, *(figures.characters[r] for r in (Role.TRAIN, Role.VALIDATION))
+        )
+        dictionary.write_counts(self.target / "characters.json", counts)
         return {
             "trainImages": training.detection.images,
             "validationImages": validation.detection.images,
