@@ -64,7 +64,7 @@ def test_a_run_goes_on_while_the_release_is_upgraded_and_stays_when_it_is_taken_
     manifest = yaml.safe_load((RECEIPTS / "ocrproject-demo.yaml").read_text())
     manifest["metadata"]["name"] = manifest["spec"]["projectID"] = "upgraded"
     manifest["spec"]["train"] |= {"id": "r1", "runTest": False}
-    manifest["spec"]["train"]["detection"] |= {"epochs": 12, "evaluateEvery": 12}
+    manifest["spec"]["train"]["detection"] |= {"epochs": 20, "evaluateEvery": 20}
     manifest["spec"]["train"]["recognition"] |= {"epochs": 1}
     manifest["spec"]["resources"] |= {"cpu": "1"}
     path = tmp_path / "upgraded.yaml"
@@ -76,7 +76,8 @@ def test_a_run_goes_on_while_the_release_is_upgraded_and_stays_when_it_is_taken_
     earlier.install()
 
     assert list(before.values()) == ["Running"]
-    assert pods(earlier, "detection") == before, "the stage's pod went with the upgrade"
+    after = pods(earlier, "detection")
+    assert after.keys() == before.keys() and set(after.values()) <= {"Running", "Succeeded"}, after
     wait(earlier, lambda: epoch(earlier) > at, "the figures stand still")
     wait(earlier, lambda: condition(earlier.project("upgraded"), "Complete"), "the run does not end")
     stages = earlier.project("upgraded")["status"]["train"]["stages"]
