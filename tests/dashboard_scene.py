@@ -12,6 +12,7 @@ import yaml
 
 from facade_process import Facade, eventually
 from ocr_contract.names import run_hash
+from tested_runs import add_tested
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "receipts" / "data"
 TINY = {
@@ -42,6 +43,7 @@ def set_scene(facade: Facade) -> Scene:
         facade.report(name, **status)
     for name, (_, status) in states.items():
         eventually(lambda name=name, status=status: facade.reads(name, {"phase": status["phase"]}))  # type: ignore[misc]
+    add_tested(facade, moment)
     return Scene(facade)
 
 

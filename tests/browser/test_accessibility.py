@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-PATHS = ["/"]
+PATHS = [
+    "/",
+    "/projects/receipts/runs/r2/test",
+    "/projects/receipts/runs/r2/test?image=test/157.jpg",
+    "/projects/unlabelled/tests/t1",
+    "/projects/receipts/compare?a=r2&b=r1",
+]
 SCREENS = {
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
     "wide and dark": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "dark"},
