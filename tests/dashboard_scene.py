@@ -1,8 +1,10 @@
 """What the dashboard's tests look at: four projects as operator and trainer leave them."""
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,13 +128,14 @@ def waiting() -> dict[str, Any]:
     }  # fmt: skip
 
 
+RECEIPTS = {"train": 6, "val": 2, "test": 2}
+
+
 def train_for_real(volume: Path, project: str) -> None:
-    """A run's whole folder as the trainer leaves it: eight receipts, two epochs (half a minute)."""
+    """A run's whole folder as the trainer leaves it: eight receipts, two epochs, some faults in the data."""
     run = volume / "train" / project / "r1"
-    run.mkdir(parents=True)
-    for split in ("val", "test"):
-        shutil.copyfile(EXAMPLES / f"{split}.json", run / f"{split}.json")
-        shutil.copytree(EXAMPLES / split, run / split)
+    for split, count in RECEIPTS.items():
+        _copy_receipts(run, split, count, _with_faults if split == "train" else lambda document: None)
     manifest = {
         "apiVersion": "ocrproject.dev/v1alpha1", "kind": "OcrProject", "metadata": {"name": project},
         "spec": {"train": {"id": "r1", "runTest": True, **TINY}, "resources": {"gpus": 0}},
@@ -140,4 +143,26 @@ def train_for_real(volume: Path, project: str) -> None:
     path = volume.parent / f"{project}.yaml"
     path.write_text(yaml.safe_dump(manifest))
     command = [sys.executable, "-m", "ocr_trainer", "run", str(path), "--root", str(volume)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _copy_receipts(run: Path, split: str, count: int, spoil: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads((EXAMPLES / f"{split}.json").read_text())
+    document["images"] = sorted(document["images"], key=lambda image: image["file_name"])[:count]
+    kept = {image["id"] for image in document["images"]}
+    document["annotations"] = [one for one in document["annotations"] if one["image_id"] in kept]
+    (run / split).mkdir(parents=True)
+    for image in document["images"]:
+        shutil.copyfile(EXAMPLES / split / image["file_name"], run / split / image["file_name"])
+    spoil(document)
+    (run / f"{split}.json").write_text(json.dumps(document))
+
+
+def _with_faults(document: dict[str, Any]) -> None:
+    """A crossed outline, one without a surface, and an image that is not there."""
+    crossed, flat = document["annotations"][3], document["annotations"][5]
+    x1, y1, x2, y2, x3, y3, x4, y4 = crossed["segmentation"][0][:8]
+    crossed["segmentation"] = [[x1, y1, x3, y3, x2, y2, x4, y4]]
+    flat["segmentation"] = [[*flat["segmentation"][0][:2], *flat["segmentation"][0][:2]] * 2]
+    document["images"].append({"id": 9999, "file_name": "nobody-took-it.jpg", "width": 100, "height": 100})
