@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,20 +132,62 @@ def waiting() -> dict[str, Any]:
 RECEIPTS = {"train": 6, "val": 2, "test": 2}
 
 
-def train_for_real(volume: Path, project: str) -> None:
-    """A run's whole folder as the trainer leaves it: eight receipts, two epochs, some faults in the data."""
+def train_for_real(volume: Path, project: str, epochs: int = 2) -> None:
+    """A run's whole folder as the trainer leaves it: eight receipts and two to test, faults in the data."""
     run = volume / "train" / project / "r1"
     for split, count in RECEIPTS.items():
-        _copy_receipts(run, split, count, _with_faults if split == "train" else lambda document: None)
+        _copy_receipts(run, split, count, _with_faults if split == "train" else lambda _: None)
     manifest = {
         "apiVersion": "ocrproject.dev/v1alpha1", "kind": "OcrProject", "metadata": {"name": project},
-        "spec": {"train": {"id": "r1", "runTest": True, **TINY}, "resources": {"gpus": 0}},
+        "spec": trained_spec(epochs),
     }  # fmt: skip
     path = volume.parent / f"{project}.yaml"
     path.write_text(yaml.safe_dump(manifest))
     command = [sys.executable, "-m", "ocr_trainer", "run", str(path), "--root", str(volume)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def trained_spec(epochs: int) -> dict[str, Any]:
+    """What train_for_real trains by."""
+    models = {name: {**settings, "epochs": epochs} for name, settings in TINY.items()}
+    return {"train": {"id": "r1", "runTest": True, **models}, "resources": {"gpus": 0}}
+
+
+def measured(run: Path, project: str) -> dict[str, Any]:
+    """The status of a run that was really trained: its own figures, its stages' own times."""
+
+    def figures(path: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((run / path).read_text())
+        return found
+
+    times = [datetime.fromtimestamp((run / path).stat().st_mtime, UTC).isoformat() for path in _LEFT]
+    ends = dict(zip(stages(), pairwise(times), strict=True))
+    done = {
+        name: {"state": "Succeeded", "attempts": 1, "startedAt": start, "finishedAt": end}
+        for name, (start, end) in ends.items()
+    }
+    ended = {"run": run_hash("r1", 0)}
+    detection, recognition = (figures(f"work/{model}/metrics.json") for model in TINY)
+    found = {"hmean": detection["hmean"]}
+    return {
+        "phase": "Succeeded", "progress": 100,
+        "train": {"id": "r1", "revision": 0, "stages": done, "startedAt": times[0], "finishedAt": times[-1]},
+        "conditions": [condition("Complete", "Succeeded", "")],
+        "model": {"trainId": "r1", "path": f"train/{project}/r1/model/pthModel.zip", **found},
+        "trainer": {
+            "detection": {**ended, "epoch": detection["epoch"], **found},
+            "recognition": {**ended, "charPrecision": recognition["char_precision"]},
+            "test": {**ended, "endToEndF1": figures("testMetrics.json")["endToEnd"]["f1"]},
+        },
+    }  # fmt: skip
+
+
+_LEFT = (
+    "work/prepare/owner", "work/dataset/dataset.json", "work/detection/done.json",
+    "work/recognition/done.json", "model/pthModel.zip", "testMetrics.json",
+)  # fmt: skip
+"""When each stage ended, and first when the first one began."""
 
 
 def _copy_receipts(run: Path, split: str, count: int, spoil: Callable[[dict[str, Any]], None]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-PATHS = ["/", "/projects/finished", "/projects/finished/runs/r1", "/projects/failed/runs/r1"]
+PATHS = ["/", "/projects/receipts", "/projects/receipts/runs/r1", "/projects/failed/runs/r1"]
 SCREENS = {
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
     "wide and dark": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "dark"},
@@ -15,13 +15,11 @@ SCREENS = {
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_serious_is_found(
-    open_page: Any, trained: Path, visits: Any, path: str, screen: str
-) -> None:
+def test_nothing_serious_is_found(open_page: Any, trained: Path, visits: Any, path: str, screen: str) -> None:
     visits.expected = ["404"]  # of what a run has not left yet
     page = open_page(path, **SCREENS[screen])
     page.wait_for_load_state("load")
-    if path == "/projects/finished/runs/r1":
+    if path == "/projects/receipts/runs/r1":
         page.locator("#recognition .main-svg").first.wait_for()
         page.locator("#found tbody tr").first.wait_for()
     found = Axe().run(page).response["violations"]

@@ -1,5 +1,6 @@
 """A project's page: all its trainings and its test, and where to go from there."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,9 @@ from facade_process import eventually
 
 
 @pytest.fixture
-def history(scene: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+def history(scene: Any) -> Iterator[str]:
     """A project with a model, a present training, and past ones."""
-    name = f"history-{abs(hash(request.node.name)) % 10**8}"
+    name = f"history-{uuid.uuid4().hex[:8]}"
     scene.facade.create(name, {"train": {"id": "r1"}})
     past = {"revision": 0, "startedAt": moment(500), "finishedAt": moment(400), "gpuSeconds": 120.0}
     records = [
@@ -62,7 +63,7 @@ def test_it_follows_the_project_without_reloading(open_page: Any, scene: Any, hi
 
 
 def test_a_test_is_started_and_shown(open_page: Any, scene: Any, history: str, visits: Any) -> None:
-    visits.expected = ["400"]
+    visits.expected = ["422"]
     page = open_page(f"/projects/{history}")
     expect(page.locator("#part")).to_contain_text("No test of its own was started.")
     page.get_by_role("button", name="Start test").click()

@@ -147,7 +147,7 @@ def _ordered(run: RunDocument) -> list[str]:
 def _due(name: str, run: RunDocument, parallel: bool) -> datetime | None:
     """From when on nothing of its own run held the stage up; None: something still does."""
     place = list(Stage).index(Stage(name))
-    before: list[str] = list(Stage)[:place]
+    before = list(Stage)[:place]
     if parallel and name == Stage.RECOGNITION:
         before.remove(Stage.DETECTION)
     ends = [run.stages[other].finished_at for other in before if other in run.stages]

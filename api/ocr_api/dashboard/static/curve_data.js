@@ -27,9 +27,11 @@ const isFigure = (name) => !["epoch", "threshold", "step"].includes(name);
 export function chartsOf({ steps, epochs, validations }) {
   const iterations = new Map(epochs.map((epoch) => [epoch.epoch, epoch]));
   const judged = [...new Set(validations.map((one) => one.epoch))].filter((epoch) => iterations.has(epoch));
+  const losses = namesIn(steps, isLoss);
+  const told = losses.length === 2 ? ["loss"] : losses; // its only part is the loss itself
   return {
     loss: [
-      ...namesIn(steps, isLoss).map((name) => ({ ...series(steps, name, "step"), kind: "line" })),
+      ...told.map((name) => ({ ...series(steps, name, "step"), kind: "line" })),
       { ...series(epochs, "loss", "iterations"), name: "mean", kind: "points" },
       {
         name: "evaluation", kind: "marks",

@@ -14,20 +14,23 @@ const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "solid"];
 const SYMBOLS = ["circle", "square", "diamond", "cross", "x", "star"];
 const word = (name) => words[name] ?? name;
 
-function layout(chart, kinds) {
+function layout(chart, list) {
   const style = getComputedStyle(document.documentElement);
   const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
   const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true };
   const y = { ...axis, type: chart === "loss" && logScale.checked ? "log" : "linear", rangemode: "tozero" };
-  if (chart === "figures") y.range = [0, 1.02];
+  const x = { ...axis, title: { text: word(chart === "figures" ? "epoch" : "step") } };
+  if (chart === "figures") {
+    y.range = [0, 1.02];
+    if (Math.max(...list.map((one) => one.x.at(-1))) < 10) x.dtick = 1; // no half epochs
+  }
   return {
-    autosize: true, height: 300, margin: { l: 48, r: kinds.has("share") ? 48 : 12, t: 8, b: 40 },
+    autosize: true, height: 300, margin: { l: 48, r: list.some((one) => one.kind === "share") ? 48 : 12, t: 8, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, family: "inherit" },
     showlegend: false, hovermode: "x unified", uirevision: "kept",
     hoverlabel: { bgcolor: style.getPropertyValue("--surface").trim(), font: { color: text } },
-    xaxis: { ...axis, title: { text: word(chart === "figures" ? "epoch" : "step") } },
-    yaxis: y,
-    yaxis2: { ...axis, overlaying: "y", side: "right", range: [0, 1.02], tickformat: ".0%", showgrid: false },
+    xaxis: x, yaxis: y,
+    yaxis2: { ...axis, overlaying: "y", side: "right", range: [0, 1.02], dtick: 0.25, tickformat: ".0%", showgrid: false },
   };
 }
 
@@ -59,6 +62,7 @@ class Chart {
     this.figure = place.closest("figure");
     this.legend = this.figure.querySelector(".legend");
     this.hidden = new Set();
+    new ResizeObserver(() => { if (this.list?.length) Plotly.Plots.resize(place); }).observe(place);
   }
 
   draw(list) {
@@ -71,9 +75,8 @@ class Chart {
 
   redraw() {
     if (!this.list?.length) return;
-    const kinds = new Set(this.list.map((one) => one.kind));
     const options = { displaylogo: false, responsive: true, displayModeBar: false };
-    Plotly.react(this.place, traces(this.list, this.hidden), layout(this.name, kinds), options);
+    Plotly.react(this.place, traces(this.list, this.hidden), layout(this.name, this.list), options);
     const colours = COLOURS[dark.matches ? "dark" : "light"];
     this.legend.querySelectorAll("i").forEach((swatch, place) => {
       swatch.style.background = colours[place % colours.length];

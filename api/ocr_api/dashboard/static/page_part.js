@@ -11,14 +11,28 @@ export function tellTimes(root) {
   }
 }
 
-function replace(old, html) {
-  const fresh = element(html);
+const asSent = (part) => [...part.children].map((child) => child.outerHTML);
+let before = [];
+
+/** Only what differs from what was sent before, so that no button goes from under a finger. */
+function replace(html) {
+  const old = document.getElementById("part"), fresh = element(html);
+  const sent = asSent(fresh);
   tellTimes(fresh);
-  const scrolled = [...old.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   const focused = old.contains(document.activeElement) ? document.activeElement.id : null;
-  old.replaceWith(fresh);
-  fresh.querySelectorAll(".scroll").forEach((one, place) => { one.scrollLeft = scrolled[place] ?? 0; });
-  if (focused === null) return;
+  if (sent.length !== before.length) {
+    old.replaceWith(fresh);
+  } else {
+    const [there, coming] = [old, fresh].map((part) => [...part.children]);
+    sent.forEach((text, place) => {
+      if (text === before[place]) return;
+      const left = there[place].scrollLeft;
+      there[place].replaceWith(coming[place]);
+      coming[place].scrollLeft = left;
+    });
+  }
+  before = sent;
+  if (focused === null || document.activeElement !== document.body) return;
   const again = focused && document.getElementById(focused);
   (again && !again.disabled ? again : document.getElementById("content")).focus({ preventScroll: true });
 }
@@ -26,9 +40,10 @@ function replace(old, html) {
 /** news: called with the event's data after the part has been replaced. */
 export function keepTrue(container, news = () => {}) {
   const live = document.getElementById("live");
+  before = asSent(document.getElementById("part"));
   tellTimes(document);
   const source = listen(container.dataset.stream, live, {
-    part: (data) => { replace(document.getElementById("part"), data.html); news(data); },
+    part: (data) => { replace(data.html); news(data); },
     deleted: () => {
       source.close();
       live.textContent = live.dataset.gone;
