@@ -82,7 +82,10 @@ def test_a_past_training_can_be_tried_again_at_the_cost_of_the_present_one() -> 
 
 
 def test_settings_are_told_by_dotted_names() -> None:
-    spec = {"train": {"id": "r1", "detection": {"epochs": 5, "overrides": {}}}, "projectID": "receipts"}
+    spec = {
+        "train": {"id": "r1", "suspend": True, "detection": {"epochs": 5, "overrides": {}}},
+        "projectID": "receipts",
+    }
     assert settings_of(spec) == [
         ("train.id", "r1"), ("train.detection.epochs", "5"), ("train.detection.overrides", "{}"),
     ]  # fmt: skip

@@ -73,8 +73,11 @@ def test_a_test_is_started_and_shown(open_page: Any, scene: Any, history: str, v
         dialog.get_by_role("button", name="Start test").click()
     expect(page.locator("#said")).to_have_class("said bad")
     page.get_by_role("button", name="Start test").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Start test").click()
     dialog.get_by_label("Name of the test").fill("t1")
-    dialog.get_by_role("button", name="Start test").click()
+    dialog.get_by_label("Name of the test").press("Enter")
     expect(run(page, "t1").get_by_role("link")).to_have_attribute("href", f"/projects/{history}/tests/t1")
     assert scene.facade.live(history)["spec"]["test"]["id"] == "t1"
 

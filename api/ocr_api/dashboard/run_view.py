@@ -25,6 +25,8 @@ _ENDS = {
     RunState.SUSPENDED: Phase.SUSPENDED,
 }
 _SETTINGS = ("train", "resources", "scheduling", "limits", "gates")
+_NO_SETTINGS = ("train.revision", "train.suspend")
+"""They change while the page is open; its timeline tells of them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def phase_of(run: RunDocument) -> Phase:
 
 def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What spec says of a training, nested keys dotted: `train.detection.epochs`."""
-    return [pair for part in _SETTINGS if part in spec for pair in _flat(part, spec[part])]
+    pairs = (pair for part in _SETTINGS if part in spec for pair in _flat(part, spec[part]))
+    return [(name, value) for name, value in pairs if name not in _NO_SETTINGS]
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

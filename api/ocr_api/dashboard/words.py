@@ -141,6 +141,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "revision-name": ("Revision", "修订号"),
     "timeline": ("Timeline", "时间线"),
     "no-timeline": ("The status keeps no stages of this training.", "状态中没有保留此训练的步骤。"),
+    "nothing-begun": ("Nothing has begun yet.", "尚未开始。"),
     "queued": ("Queued", "排队"),
     "queued-hint": ("How long it waited after the stages before it had ended", "前面的步骤结束后等待的时间"),
     "worked": ("Worked", "运行时间"),

@@ -72,6 +72,7 @@ export function offerActions() {
     if (button && !button.disabled) press(button);
   });
   const dialog = document.getElementById("test-dialog");
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close("no"));
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "yes") startTest(dialog.querySelector("form"));
     dialog.returnValue = "";
