@@ -1,10 +1,13 @@
 """What the dashboard's tests look at: four projects as operator and trainer leave them."""
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -128,18 +131,83 @@ def waiting() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def train_for_real(volume: Path, project: str) -> None:
-    """A run's whole folder as the trainer leaves it: eight receipts, two epochs (half a minute)."""
+RECEIPTS = {"train": 6, "val": 2, "test": 2}
+
+
+def train_for_real(volume: Path, project: str, epochs: int = 2) -> None:
+    """A run's whole folder as the trainer leaves it: eight receipts and two to test, faults in the data."""
     run = volume / "train" / project / "r1"
-    run.mkdir(parents=True)
-    for split in ("val", "test"):
-        shutil.copyfile(EXAMPLES / f"{split}.json", run / f"{split}.json")
-        shutil.copytree(EXAMPLES / split, run / split)
+    for split, count in RECEIPTS.items():
+        _copy_receipts(run, split, count, _with_faults if split == "train" else lambda _: None)
     manifest = {
         "apiVersion": "ocrproject.dev/v1alpha1", "kind": "OcrProject", "metadata": {"name": project},
-        "spec": {"train": {"id": "r1", "runTest": True, **TINY}, "resources": {"gpus": 0}},
+        "spec": trained_spec(epochs),
     }  # fmt: skip
     path = volume.parent / f"{project}.yaml"
     path.write_text(yaml.safe_dump(manifest))
     command = [sys.executable, "-m", "ocr_trainer", "run", str(path), "--root", str(volume)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def trained_spec(epochs: int) -> dict[str, Any]:
+    """What train_for_real trains by."""
+    models = {name: {**settings, "epochs": epochs} for name, settings in TINY.items()}
+    return {"train": {"id": "r1", "runTest": True, **models}, "resources": {"gpus": 0}}
+
+
+def measured(run: Path, project: str) -> dict[str, Any]:
+    """The status of a run that was really trained: its own figures, its stages' own times."""
+
+    def figures(path: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((run / path).read_text())
+        return found
+
+    times = [datetime.fromtimestamp((run / path).stat().st_mtime, UTC).isoformat() for path in _LEFT]
+    ends = dict(zip(stages(), pairwise(times), strict=True))
+    done = {
+        name: {"state": "Succeeded", "attempts": 1, "startedAt": start, "finishedAt": end}
+        for name, (start, end) in ends.items()
+    }
+    ended = {"run": run_hash("r1", 0)}
+    detection, recognition = (figures(f"work/{model}/metrics.json") for model in TINY)
+    found = {"hmean": detection["hmean"]}
+    return {
+        "phase": "Succeeded", "progress": 100,
+        "train": {"id": "r1", "revision": 0, "stages": done, "startedAt": times[0], "finishedAt": times[-1]},
+        "conditions": [condition("Complete", "Succeeded", "")],
+        "model": {"trainId": "r1", "path": f"train/{project}/r1/model/pthModel.zip", **found},
+        "trainer": {
+            "detection": {**ended, "epoch": detection["epoch"], **found},
+            "recognition": {**ended, "charPrecision": recognition["char_precision"]},
+            "test": {**ended, "endToEndF1": figures("testMetrics.json")["endToEnd"]["f1"]},
+        },
+    }  # fmt: skip
+
+
+_LEFT = (
+    "work/prepare/owner", "work/dataset/dataset.json", "work/detection/done.json",
+    "work/recognition/done.json", "model/pthModel.zip", "testMetrics.json",
+)  # fmt: skip
+"""When each stage ended, and first when the first one began."""
+
+
+def _copy_receipts(run: Path, split: str, count: int, spoil: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads((EXAMPLES / f"{split}.json").read_text())
+    document["images"] = sorted(document["images"], key=lambda image: image["file_name"])[:count]
+    kept = {image["id"] for image in document["images"]}
+    document["annotations"] = [one for one in document["annotations"] if one["image_id"] in kept]
+    (run / split).mkdir(parents=True)
+    for image in document["images"]:
+        shutil.copyfile(EXAMPLES / split / image["file_name"], run / split / image["file_name"])
+    spoil(document)
+    (run / f"{split}.json").write_text(json.dumps(document))
+
+
+def _with_faults(document: dict[str, Any]) -> None:
+    """A crossed outline, one without a surface, and an image that is not there."""
+    crossed, flat = document["annotations"][3], document["annotations"][5]
+    x1, y1, x2, y2, x3, y3, x4, y4 = crossed["segmentation"][0][:8]
+    crossed["segmentation"] = [[x1, y1, x3, y3, x2, y2, x4, y4]]
+    flat["segmentation"] = [[*flat["segmentation"][0][:2], *flat["segmentation"][0][:2]] * 2]
+    document["images"].append({"id": 9999, "file_name": "nobody-took-it.jpg", "width": 100, "height": 100})

@@ -31,15 +31,15 @@ MISTAKEN = {"0": "O", "O": "0", "1": "l", "5": "S", "B": "8", "R": "A", "E": "F"
 
 
 def add_tested(facade: Facade, moment: Callable[[float], str]) -> None:
-    """receipts with the runs r2 and r1, unlabelled with a test t1, testing whose test is under way."""
-    better = write_test(facade.volume / train_subpath("receipts", "r2"), "test", share_wrong=0.08)
-    worse = write_test(facade.volume / train_subpath("receipts", "r1"), "test", share_wrong=0.1)
+    """compared with the runs r2 and r1, unlabelled with a test t1, testing whose test is under way."""
+    better = write_test(facade.volume / train_subpath("compared", "r2"), "test", share_wrong=0.08)
+    worse = write_test(facade.volume / train_subpath("compared", "r1"), "test", share_wrong=0.1)
     write_test(facade.volume / test_subpath("unlabelled", "t1"), "", share_wrong=0.1, known=False)
     for run, speed in (("r1", 0.7), ("r2", 1.1)):
-        write_curves(facade.volume / train_subpath("receipts", run), speed)
+        write_curves(facade.volume / train_subpath("compared", run), speed)
     train, test = {"id": "r2", "runTest": True}, {"id": "t1"}
     states: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-        "receipts": ({"train": train}, _receipts(moment, better, worse)),
+        "compared": ({"train": train}, _receipts(moment, better, worse)),
         "unlabelled": ({"train": {"id": "r1"}, "test": test}, _own_test(moment)),
         "testing": ({"train": train}, under_way(moment, 3)),
     }

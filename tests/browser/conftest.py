@@ -3,6 +3,7 @@
 Every page that a test opens must log no error and ask nobody but the facade: that is checked at its end.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from dashboard_scene import Scene, set_scene
+from dashboard_scene import Scene, measured, set_scene, train_for_real, trained_spec
 from facade_process import Facade, eventually, serve, with_resource
 from ocr_cluster.control_plane import ControlPlane
 
@@ -32,6 +33,30 @@ def scene(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
             eventually(lambda: http.get("/readyz").status_code == 200, "the facade did not get ready")
             yield set_scene(Facade(cluster, namespace, volume, http))
         cluster.delete_namespace(namespace)
+
+
+@pytest.fixture(scope="session")
+def trained(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of r1 of the project `receipts`, really trained; workers of pytest-xdist share the training.
+
+    A picture that is kept shows a longer one.
+    """
+    epochs = 24 if os.environ.get("OCR_WRITE_PICTURES") else 2
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if parallel else base) / "trained-receipts" / "volume"
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared.parent / "done").exists():
+            train_for_real(shared, "receipts", epochs)
+            (shared.parent / "done").touch()
+    run = scene.facade.volume / "train" / "receipts" / "r1"
+    shutil.copytree(shared / "train" / "receipts" / "r1", run)
+    scene.facade.create("receipts", trained_spec(epochs))
+    scene.facade.report("receipts", **measured(run, "receipts"))
+    eventually(lambda: scene.facade.reads("receipts", {"phase": "Succeeded"}))
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-COMPARE = "/projects/receipts/compare"
+COMPARE = "/projects/compared/compare"
 CHART_MS = 20_000
 """The library of charts has five megabytes, which a busy machine takes seconds to parse."""
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from dashboard_scene import moment
 from tested_runs import under_way, write_test
 
-RUN = "/projects/receipts/runs/r2/test"
+RUN = "/projects/compared/runs/r2/test"
 OWN = "/projects/unlabelled/tests/t1"
 CHART_MS = 20_000
 """The library of charts has five megabytes, which a busy machine takes seconds to parse."""
@@ -223,7 +223,7 @@ def test_it_speaks_chinese(open_page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/projects/receipts/tests/none", f"{RUN}?image=none.jpg", "/projects/none/tests/t1"]
+    "path", ["/projects/compared/tests/none", f"{RUN}?image=none.jpg", "/projects/none/tests/t1"]
 )
 def test_what_is_not_there_is_said_so(open_page: Any, visits: Any, path: str) -> None:
     visits.expected = ["404"]

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from ocr_api.dashboard import compare_page, list_page, test_page
+from ocr_api.dashboard import compare_page, list_page, project_page, run_page, test_page
 from ocr_api.dashboard.sessions import COOKIE, SECONDS, make_session
 from ocr_api.dashboard.site import HEADERS, Site, is_same_origin, local_path
 from ocr_api.errors import FacadeError
@@ -26,6 +26,8 @@ def build_router(site: Site) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     pages = APIRouter(include_in_schema=False, route_class=_page_route(site))
     list_page.add_to(pages, site)
+    project_page.add_to(pages, site)
+    run_page.add_to(pages, site)
     test_page.add_to(pages, site)
     compare_page.add_to(pages, site)
     router.include_router(pages)
