@@ -62,3 +62,13 @@ def test_it_speaks_chinese(open_page: Any) -> None:
     page = open_page(f"{COMPARE}?a=r2&b=r1", locale="zh-CN")
     expect(figure(page, "hmean")).to_contain_text("更好")
     expect(page.get_by_role("heading", name="变好的图片")).to_be_visible()
+
+
+def test_project_and_training_lead_to_the_comparison_and_to_the_results(open_page: Any) -> None:
+    page = open_page("/projects/compared")
+    page.get_by_role("link", name="Compare trainings").click()
+    expect(page).to_have_url(re.compile("/projects/compared/compare"))
+    page.goto("/projects/compared/runs/r2")
+    page.get_by_role("link", name="Results of its test").click()
+    expect(page).to_have_url(re.compile("/projects/compared/runs/r2/test"))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()

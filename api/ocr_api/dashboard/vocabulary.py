@@ -66,6 +66,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unavailable-title": ("Not now", "暂时不可用"),
     "error-title": ("That did not work", "操作失败"),
     "back": ("Back to the projects", "返回项目列表"),
+    "test-results": ("Results of its test", "测试结果"),
+    "compare-link": ("Compare trainings", "对比训练"),
     "day": ("d", "天"),
     "hour": ("h", "小时"),
     "minute": ("min", "分"),
