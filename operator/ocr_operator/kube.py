@@ -27,6 +27,8 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 """Answers that may be better a moment later."""
 _MOMENTS = (0.1, 0.3, 1.0)
 _LONGEST_MOMENT = 5.0
+_YOUNG = "cannot find RESTMapping"
+"""A refusal that ends by itself: an API server that checks owners knows new resources half a minute late."""
 PODS = "/api/v1/namespaces/{namespace}/pods"
 JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 PROJECTS = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}"
@@ -246,6 +248,8 @@ def _translated(status: int, body: Any, headers: Mapping[str, str] | None) -> Ap
         message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         message = text[:500]
+    if _YOUNG in message:
+        return ApiError(status, message)
     kind = {404: NotFound, 409: Conflict, 400: Refused, 403: Refused, 413: Refused, 422: Refused}
     wait = (headers or {}).get("Retry-After", "")
     return kind.get(status, ApiError)(status, message, float(wait) if wait.isdecimal() else None)

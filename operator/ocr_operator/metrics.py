@@ -157,7 +157,11 @@ def _run(project: Document, line: str, like: Document) -> Mapping[str, Any]:
 
 
 def _is_recorded(project: Document, line: str, run: Mapping[str, Any]) -> bool:
-    """Whether the run had ended long ago and was only named again."""
+    """Whether the run had ended long ago and was only named again. Older statuses know no revisions."""
     records = (project.get("status") or {}).get("runs") or ()
-    ended = {(record["id"], record["revision"]) for record in records if record["outcome"] != STOPPED}
-    return line == "train" and (run["id"], run["revision"]) in ended
+    ended = {_named(record) for record in records if record.get("outcome") != STOPPED}
+    return line == "train" and _named(run) in ended
+
+
+def _named(run: Mapping[str, Any]) -> tuple[str, int]:
+    return str(run.get("id")), int(run.get("revision") or 0)
