@@ -1,16 +1,16 @@
 """The list of projects, and the stream by which its rows stay true."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from ocr_api.cache import Change, Subscription
+from ocr_api.cache import Change
 from ocr_api.dashboard.projects import row_of
 from ocr_api.dashboard.site import Site, event
 from ocr_api.dashboard.words import Words
 from ocr_api.facade import Facade
-from ocr_api.v1.watch import PING_SECONDS
+from ocr_api.server_events import event_stream
 from ocr_contract.status import Phase
 
 PHASES = ("none", *(phase.value for phase in Phase))
@@ -29,27 +29,17 @@ def add_to(router: APIRouter, site: Site) -> None:
 
     @router.get("/live/projects")
     async def live(request: Request, since: int = 0) -> Response:
+        """since: version up to which the page shows everything; what went before a cut comes again."""
         facade: Facade = request.app.state.facade
         cache = facade.projects.cache  # Unavailable is told before the stream begins
 
-        async def stream() -> AsyncIterator[str]:
-            with cache.subscription() as subscription:
-                async for text in _events(site, site.words(request), subscription, since):
-                    yield text
+        words = site.words(request)
 
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
-
-
-async def _events(site: Site, words: Words, subscription: Subscription, since: int) -> AsyncIterator[str]:
-    """since: version up to which the page shows everything already; what went before a cut comes again."""
-    yield "retry: 2000\n\n"
-    async for changes in subscription.changes(PING_SECONDS):
-        if not changes:
-            yield ": still here\n\n"
-        for change in changes:
+        def tell(change: Change) -> Iterator[str]:
             if int(change.seen.project.resource_version) > since or change.kind == "deleted":
                 yield _event(site, words, change)
+
+        return event_stream(cache, tell)
 
 
 def _event(site: Site, words: Words, change: Change) -> str:

@@ -1,14 +1,14 @@
 """The page of a test: its figures, its images with the worst first, and one of them with all its lines."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from ocr_api.cache import Subscription
+from ocr_api.cache import Change
 from ocr_api.dashboard.site import Site, event
 from ocr_api.dashboard.tested import (
     PER_PAGE,
@@ -18,13 +18,12 @@ from ocr_api.dashboard.tested import (
     neighbours,
     standing_of,
 )
-from ocr_api.dashboard.words import Words
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
 from ocr_api.results import Sort
+from ocr_api.server_events import event_stream
 from ocr_api.v1 import results
 from ocr_api.v1.dependencies import ProjectId, RunId, TestId, seen_project
-from ocr_api.v1.watch import PING_SECONDS
 
 KINDS = ("misread", "missed", "false", "found", "right", "ignored")
 """Of lines: what needs a look first."""
@@ -113,33 +112,20 @@ async def _one_image(
 
 
 def _live(site: Site, request: Request, address: Address) -> Response:
+    """How far the test is; `ended` where there is something new to load."""
     facade: Facade = request.app.state.facade
     cache = facade.projects.cache  # Unavailable is told before the stream begins
+    words = site.words(request)
 
-    async def stream() -> AsyncIterator[str]:
-        with cache.subscription() as subscription:
-            async for text in _events(site, site.words(request), subscription, address):
-                yield text
+    def tell(change: Change) -> Iterator[str]:
+        project = change.seen.project
+        if project.project_id != address.project_id:
+            return
+        standing = standing_of(project, address)
+        if change.kind == "deleted" or not standing.active:
+            yield event("ended", {})
+        else:
+            html = site.fragment(words, "test_parts.html", "standing_of", standing)
+            yield event("standing", {"html": html}, project.resource_version)
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
-
-
-async def _events(
-    site: Site, words: Words, subscription: Subscription, address: Address
-) -> AsyncIterator[str]:
-    """How far the test is; `ended` where there is something new to load."""
-    yield "retry: 2000\n\n"
-    async for changes in subscription.changes(PING_SECONDS):
-        if not changes:
-            yield ": still here\n\n"
-        for change in changes:
-            project = change.seen.project
-            if project.project_id != address.project_id:
-                continue
-            standing = standing_of(project, address)
-            if change.kind == "deleted" or not standing.active:
-                yield event("ended", {})
-            else:
-                html = site.fragment(words, "test_parts.html", "standing_of", standing)
-                yield event("standing", {"html": html}, project.resource_version)
+    return event_stream(cache, tell)

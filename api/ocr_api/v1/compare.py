@@ -6,6 +6,7 @@ all that were there or were found: what was missed and what was made up both cou
 
 import json
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, NamedTuple
 
 from fastapi import APIRouter, Path
@@ -17,7 +18,7 @@ from ocr_api.files import Volume
 from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, seen_project
 from ocr_api.v1.documents import ApiModel, RunDocument
 from ocr_api.v1.run_changes import TRAINING, listed_one
-from ocr_contract.volume import check_id, train_subpath
+from ocr_contract.volume import TestFolder, check_id, train_subpath
 
 router = APIRouter(prefix=f"{V1}/projects/{{projectID}}/runs/{{runID}}")
 
@@ -104,7 +105,8 @@ async def compare(facade: FacadeOf, project_id: ProjectId, run_id: RunId, other_
     images = None
     # Without the figure a file is of an earlier revision, whose weights are gone.
     if run.end_to_end_f1 is not None and other.end_to_end_f1 is not None:
-        paths = [f"{train_subpath(project_id, one)}/work/test/lines.jsonl" for one in (run_id, other_id)]
+        folders = (FilePath(train_subpath(project_id, one)) for one in (run_id, other_id))
+        paths = [str(TestFolder(folder).lines) for folder in folders]
         images = await run_in_threadpool(compare_images, facade.volume, *paths)
     return Comparison(run=run_id, other=other_id, figures=compare_figures(run, other), images=images)
 

@@ -1,22 +1,20 @@
-"""/api/v1/watch: projects as server-sent events, from memory: any number of browsers, one watch."""
+"""/api/v1/watch: projects as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ocr_api import problems
-from ocr_api.cache import Change, Subscription
-from ocr_api.facade import Facade
+from ocr_api.cache import Change
+from ocr_api.server_events import event_stream
 from ocr_api.v1.dependencies import V1, FacadeOf
 from ocr_api.v1.documents import project_document
 
 router = APIRouter(prefix=V1, tags=["projects"])
 
-PING_SECONDS = 15.0
-"""A comment after so long without news, so that nobody in between takes the connection for dead."""
 _EXAMPLE = 'event: project\nid: 1042\ndata: {"name": "receipts", "projectID": "receipts", …}\n\n'
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -37,28 +35,13 @@ async def watch(
 
     A reader who is slow gets each project's latest version, not every one. After a cut just connect again.
     """
-    facade.projects.cache  # noqa: B018 - Unavailable is told before the stream begins
-    return StreamingResponse(
-        _stream(facade, project_id),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    cache = facade.projects.cache  # Unavailable is told before the stream begins
 
+    def tell(change: Change) -> Iterator[str]:
+        if project_id in (None, change.seen.project.project_id):
+            yield _event(change)
 
-async def _stream(facade: Facade, project_id: str | None) -> AsyncIterator[str]:
-    with facade.projects.cache.subscription() as subscription:
-        async for text in _events(subscription, project_id):
-            yield text
-
-
-async def _events(subscription: Subscription, project_id: str | None) -> AsyncIterator[str]:
-    yield "retry: 2000\n\n"
-    async for changes in subscription.changes(PING_SECONDS):
-        if not changes:
-            yield ": still here\n\n"
-        for change in changes:
-            if project_id in (None, change.seen.project.project_id):
-                yield _event(change)
+    return event_stream(cache, tell)
 
 
 def _event(change: Change) -> str:
