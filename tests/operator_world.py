@@ -136,19 +136,28 @@ class World:
         return items
 
     def start_pod(self, name: str, stage: str, node: str | None = None) -> str:
-        """Play the kubelet (of that node) that starts the stage's waiting pod; the pod's name."""
+        """Play the kubelet (of that node) that starts the stage's waiting pod; the pod's name.
 
-        def waiting_pod() -> Any:
-            return next(
-                (pod for pod in self.pods(name, stage) if pod["status"].get("phase") == "Pending"), None
-            )
+        A pod that its controller takes back meanwhile is let go, as a kubelet does: the next one is started.
+        """
 
-        pod = eventually(waiting_pod, f"{stage} of {name} has a pod")["metadata"]["name"]
+        def started() -> str | None:
+            for pod in self.pods(name, stage):
+                if pod["status"].get("phase") == "Pending" and self._start(pod["metadata"]["name"], node):
+                    return str(pod["metadata"]["name"])
+            return None
+
+        return str(eventually(started, f"{stage} of {name} has a pod"))
+
+    def _start(self, pod: str, node: str | None) -> bool:
+        """Whether the pod was there to be started."""
         if node:
             binding = {"target": {"kind": "Node", "name": node}, "metadata": {"name": pod}}
-            self.http.post(f"{self.pods_path}/{pod}/binding", json=binding).raise_for_status()
-        self._pod_status(pod, "Running", {"running": {"startedAt": _now()}})
-        return str(pod)
+            bound = self.http.post(f"{self.pods_path}/{pod}/binding", json=binding)
+            if bound.status_code == 404:
+                return False
+            bound.raise_for_status()
+        return self._pod_status(pod, "Running", {"running": {"startedAt": _now()}})
 
     def delete_pod(self, pod: str, grace_seconds: int) -> None:
         """Ask the pod to end; one on a node stays until its kubelet agrees."""
@@ -162,7 +171,8 @@ class World:
         """Play the kubelet whose container has ended."""
         ended = {"exitCode": exit_code, "startedAt": _now(-10), "finishedAt": _now(), "message": message}
         ended["reason"] = reason or ("Error" if exit_code else "Completed")
-        self._pod_status(pod, "Failed" if exit_code else "Succeeded", {"terminated": ended})
+        phase = "Failed" if exit_code else "Succeeded"
+        assert self._pod_status(pod, phase, {"terminated": ended}), f"{pod} is gone"
 
     def run_stage(self, name: str, stage: str, exit_code: int = 0, message: str = "") -> None:
         """From the waiting pod to the end of its container."""
@@ -196,7 +206,7 @@ class World:
         status: dict[str, Any] = eventually(holds, f"{stage} of {name} is {state}")
         return status
 
-    def _pod_status(self, pod: str, phase: str, state: dict[str, Any]) -> None:
+    def _pod_status(self, pod: str, phase: str, state: dict[str, Any]) -> bool:
         container = {
             "name": "trainer",
             "image": "trainer:test",
@@ -207,7 +217,8 @@ class World:
         }
         status = {"phase": phase, "containerStatuses": [container], "startTime": _now()}
         answer = self._merge(f"{self.pods_path}/{pod}/status", {"status": status})
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code in (200, 404), answer.text
+        return answer.status_code == 200
 
     def _merge(self, path: str, body: dict[str, Any]) -> httpx.Response:
         headers = {"Content-Type": "application/merge-patch+json"}

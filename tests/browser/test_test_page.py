@@ -146,8 +146,10 @@ def test_all_of_it_works_by_keyboard(open_page: Any) -> None:
     page.keyboard.press("Enter")
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_have_text(names[1])
+    page.wait_for_load_state()  # keys are heard from then on
     page.keyboard.press("ArrowRight")
     expect(heading).to_have_text(names[2])
+    page.wait_for_load_state()
     expect(page.get_by_text("3 of 15")).to_be_visible()
     whole = view_of(page)
     page.keyboard.press("+")
@@ -159,6 +161,7 @@ def test_all_of_it_works_by_keyboard(open_page: Any) -> None:
     assert view_of(page) == whole
     page.keyboard.press("ArrowLeft")
     expect(heading).to_have_text(names[1])
+    page.wait_for_load_state()
     page.keyboard.press("Escape")
     expect(tiles(page)).to_have_count(15)
     expect(tiles(page).nth(1).get_by_role("link")).to_be_focused()
@@ -208,6 +211,7 @@ def test_many_images_come_by_the_hundred(open_page: Any, scene: Any) -> None:
     expect(tiles(page)).to_have_count(10)
     tiles(page).last.get_by_role("link").click()
     expect(page.get_by_text("210 of 210")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("Escape")
     expect(tiles(page).last.get_by_role("link")).to_be_focused()
     page.get_by_role("link", name="Page before").click()
