@@ -74,6 +74,10 @@ def _receipts(
     }  # fmt: skip
     return {
         "phase": "Succeeded", "progress": 100, "runs": [past],
+        "model": {
+            "trainId": "r2", "path": "train/compared/r2/model/pthModel.zip",
+            "hmean": better["detection"]["hmean"],
+        },
         "train": {
             "id": "r2", "revision": 0, "startedAt": moment(40), "finishedAt": moment(10),
             "stages": _done(moment, "prepare", "detection", "recognition", "package", "test"),

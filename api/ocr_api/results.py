@@ -165,12 +165,10 @@ def index_of(file: BinaryIO) -> Index:
     return Index(files, places, orders, Totals(**totals), Scores(**scores))
 
 
-def find(index: Index, sort: Sort, part: str, after: int, limit: int) -> tuple[list[int], int | None]:
-    """Places of the images in this order, those whose name holds `part` only; where the next page begins."""
+def find(index: Index, sort: Sort, part: str) -> list[int]:
+    """Places of the images in this order, those whose name holds `part` only."""
     order, part = index.orders[sort], part.casefold()
-    fitting = [n for n in order if part in index.files[n].casefold()] if part else order
-    end = after + limit
-    return [index.places[n] for n in fitting[after:end]], end if end < len(fitting) else None
+    return [index.places[n] for n in order if not part or part in index.files[n].casefold()]
 
 
 def place_of(index: Index, name: str) -> int | None:

@@ -81,11 +81,17 @@ def test_a_past_training_can_be_tried_again_at_the_cost_of_the_present_one() -> 
     assert can.stops_for_retry == "r1"
 
 
-def test_settings_are_told_by_dotted_names() -> None:
+def test_settings_are_told_by_dotted_names_and_what_is_empty_is_not() -> None:
     spec = {
-        "train": {"id": "r1", "suspend": True, "detection": {"epochs": 5, "overrides": {}}},
+        "train": {
+            "id": "r1",
+            "suspend": True,
+            "dataset": {"textKey": "", "categories": [], "validation": None},
+            "runTest": False,
+            "detection": {"epochs": 5, "overrides": {}},
+        },
         "projectID": "receipts",
     }
     assert settings_of(spec) == [
-        ("train.id", "r1"), ("train.detection.epochs", "5"), ("train.detection.overrides", "{}"),
+        ("train.id", "r1"), ("train.runTest", "false"), ("train.detection.epochs", "5"),
     ]  # fmt: skip

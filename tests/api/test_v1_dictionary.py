@@ -27,8 +27,6 @@ def put(facade: Facade, project_id: str, name: str, content: bytes) -> None:
 def test_characters_are_told_with_their_counts_page_by_page(
     facade: Facade, project_id: str, path: str
 ) -> None:
-    answer = facade.http.get(path)
-    assert answer.status_code == 404 and "have not been prepared" in answer.json()["detail"]
     put(facade, project_id, "dictionary.txt", " \nA\n字\n".encode())
     put(facade, project_id, "characters.json", json.dumps({"characters": COUNTS}).encode())
     assert facade.http.get(path).json() == {

@@ -21,6 +21,31 @@ def lines(*records: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
+NOTHING = {
+    "curves/detection": {"steps": [], "epochs": [], "validations": []},
+    "curves/recognition": {"steps": [], "epochs": [], "validations": []},
+    "findings": {"items": [], "checked": False, "next": None},
+    "dictionary": {"items": [], "total": 0, "next": None},
+}
+
+
+@pytest.mark.parametrize("what", [*NOTHING, "log"])
+def test_a_training_that_has_left_nothing_yet_is_no_error_but_an_unknown_one_is(
+    facade: Facade, project_id: str, run: str, what: str
+) -> None:
+    unknown = facade.http.get(f"{run}/{what}")
+    assert unknown.status_code == 404 and "there is no project" in unknown.json()["detail"]
+    facade.ask("/train/start", projectID=project_id, trainID="r1")
+    eventually(lambda: facade.http.get(f"/api/v1/projects/{project_id}").status_code == 200)
+    unknown = facade.http.get(f"{run}0/{what}")
+    assert unknown.status_code == 404 and "has no training 'r10'" in unknown.json()["detail"]
+    answer = facade.http.get(f"{run}/{what}").raise_for_status()
+    if what == "log":
+        assert answer.text == ""
+    else:
+        assert answer.json() == NOTHING[what]
+
+
 def test_curves_are_three_kinds_and_thinned_out(facade: Facade, project_id: str, run: str) -> None:
     steps = [{"step": n, "epoch": 1 + n // 500, "loss": float(n), "lr": 0.1} for n in range(1, 1001)]
     epochs = [{"epoch": 1, "iterations": 500, "loss": 250.5, "lr": 0.1}]
@@ -34,12 +59,9 @@ def test_curves_are_three_kinds_and_thinned_out(facade: Facade, project_id: str,
     assert found["steps"][-1]["step"] == 1000
     whole = facade.http.get(f"{run}/curves/detection", params={"points": 1000}).json()
     assert whole["steps"] == steps
-    answer = facade.http.get(f"{run}/curves/recognition")
-    assert answer.status_code == 404 and "no curves of recognition yet" in answer.json()["detail"]
 
 
 def test_findings_are_filtered_and_paged(facade: Facade, project_id: str, run: str) -> None:
-    assert facade.http.get(f"{run}/findings").status_code == 404
     records = [
         {"severity": "error" if n % 10 == 0 else "repaired", "kind": "outline", "image": f"{n:03}.jpg",
          "annotation": str(n), "what": "crosses itself", "done": "hull",
@@ -56,7 +78,7 @@ def test_findings_are_filtered_and_paged(facade: Facade, project_id: str, run: s
         after = page["next"]
     assert found == [record for record in records if record["severity"] == "repaired"]
     one = facade.http.get(f"{run}/findings", params={"image": "050.JPG", "kind": "outline"}).json()
-    assert one == {"items": [records[50]], "next": None}
+    assert one == {"items": [records[50]], "checked": True, "next": None}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +113,6 @@ def test_half_a_character_in_a_finding_is_told_as_a_question_mark(
 
 
 def test_the_end_of_the_log(facade: Facade, project_id: str, run: str) -> None:
-    assert facade.http.get(f"{run}/log").status_code == 404
     text = "".join(f"line {n} 第\n" for n in range(20_000))
     facade.put(f"train/{project_id}/r1/log/record.log", text.encode())
     tail = facade.http.get(f"{run}/log", params={"lines": 3})

@@ -33,10 +33,7 @@ def run(page: Any, name: str) -> Any:
     return page.locator(f'tr[data-id="{name}"]')
 
 
-def test_the_list_leads_to_a_project_and_that_to_its_trainings(
-    open_page: Any, history: str, visits: Any
-) -> None:
-    visits.expected = ["404"]
+def test_the_list_leads_to_a_project_and_that_to_its_trainings(open_page: Any, history: str) -> None:
     page = open_page("/")
     page.get_by_role("link", name=history).click()
     expect(page.get_by_role("heading", name=history)).to_be_visible()

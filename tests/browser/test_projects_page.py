@@ -36,6 +36,19 @@ def test_the_list_follows_the_projects_without_reloading(open_page: Any, scene: 
     assert page.title() == "the same page"
 
 
+def test_on_a_phone_each_project_is_a_card_that_hides_nothing(open_page: Any) -> None:
+    page = open_page("/", viewport={"width": 390, "height": 844})
+    by_name = page.get_by_role("rowheader", name="finished")
+    cells = page.get_by_role("row").filter(has=by_name).get_by_role("cell")
+    expect(cells).to_have_count(6)  # those that say something: a screen reader still hears a table
+    for cell in (by_name, *cells.all()):
+        seen = cell.bounding_box()
+        assert seen["x"] >= 0 and seen["x"] + seen["width"] <= 390, cell.inner_text()
+    label = "cell => getComputedStyle(cell, '::before').content"
+    assert "Hmean" in cells.filter(has_text="0.904").evaluate(label)
+    expect(page.get_by_role("columnheader")).to_have_count(9)
+
+
 def test_the_filter_finds_by_name_and_phase_and_stays_in_the_address(open_page: Any) -> None:
     page = open_page("/")
     page.get_by_label("Filter by name").fill("IN")

@@ -1,6 +1,7 @@
 """A run's page, as somebody sees it who wants to know what a training does and to act on it."""
 
 import json
+import re
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -9,18 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from dashboard_scene import TINY, condition, failed, moment, run_status, running
 from facade_process import eventually
-
-NOT_THERE = ["404"]
-"""What a run has not left on the volume yet, or what this release does not tell of."""
-
-
-@pytest.fixture(autouse=True)
-def expected(visits: Any) -> None:
-    visits.expected = [*NOT_THERE]
 
 
 @pytest.fixture
@@ -135,49 +129,50 @@ def test_the_findings_are_filtered_and_their_picture_is_shown(
 
 
 def test_a_broken_outline_is_drawn_in_the_pictures_own_pixels(open_page: Any, trained: Path) -> None:
-    page = open_page()
-    with_outline = {
-        "severity": "repaired", "kind": "outline", "image": "train/003.jpg", "annotation": "62",
-        "what": "the outline was not sound", "done": "crossing sides untangled",
-        "polygon": [[10, 20, 110, 20, 10, 60, 110, 60]],
-    }  # fmt: skip
-    body = json.dumps({"items": [with_outline], "next": None})
-    page.route("**/findings?*", lambda route: route.fulfill(body=body, content_type="application/json"))
-    page.route("**/pictures/**", lambda route: route.fulfill(status=404))
-    page.goto("/projects/receipts/runs/r1")
-    page.get_by_role("button", name="Show train/003.jpg").click()
+    found = [json.loads(line) for line in (trained / "work/dataset/findings.jsonl").read_text().splitlines()]
+    [crossing] = [one for one in found if one["annotation"] == "62"]
+    with Image.open(trained / "train/003.jpg") as image:
+        width, height = image.size
+    page = open_page("/projects/receipts/runs/r1")
+    page.get_by_role("row", name=re.compile("Outline repaired")).get_by_role("button").click()
     outline = page.locator("#picture polygon")
-    expect(outline).to_have_attribute("points", "10,20 110,20 10,60 110,60")
-    picture = page.locator("#picture img")
-    scale = picture.evaluate("img => img.clientWidth / img.naturalWidth")
+    [numbers] = crossing["polygon"]
+    drawn = outline.evaluate("one => [...one.points].map((point) => [point.x, point.y])")
+    assert drawn == [pytest.approx(pair, abs=0.01) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
+    box = page.locator("#picture img").bounding_box()
     place = outline.evaluate("one => { const m = one.getScreenCTM(); return [m.a, m.d, m.e, m.f]; }")
-    corner = picture.evaluate("img => [img.getBoundingClientRect().x, img.getBoundingClientRect().y]")
-    assert place == pytest.approx([scale, scale, *corner], abs=0.5)
+    assert place == pytest.approx(
+        [box["width"] / width, box["height"] / height, box["x"], box["y"]], abs=0.5
+    )  # fmt: skip
 
 
 def test_the_dictionary_says_how_often_each_character_occurs_or_that_nobody_counted(
     open_page: Any, trained: Path
 ) -> None:
-    page = open_page()
-    items = [
-        {"character": "e", "training": 7, "validation": 2, "known": True},
-        {"character": " ", "training": 90, "validation": 1, "known": True},
-        {"character": "锅", "training": 0, "validation": 3, "known": False},
-    ]
-    body = json.dumps({"items": items, "total": len(items)})
-    page.route("**/dictionary", lambda route: route.fulfill(body=body, content_type="application/json"))
-    page.goto("/projects/receipts/runs/r1")
+    counted = json.loads((trained / "work/dataset/characters.json").read_text())["characters"]
+    often = sorted(counted, key=lambda one: (one["training"], one["validation"]))
+    page = open_page("/projects/receipts/runs/r1")
     rows = page.locator("#dictionary tbody tr")
-    expect(rows).to_have_count(3)
+    expect(rows).to_have_count(len(counted))
     expect(rows.first).to_contain_text("space")
-    expect(rows.last).to_contain_text("锅")
-    expect(rows.last.locator("td").last).to_have_text("no")
+    expect(rows.first.locator("td.number")).to_have_text(
+        [str(often[-1][part]) for part in ("training", "validation")]
+    )  # fmt: skip
     page.get_by_label("Order").select_option(label="Least frequent first")
-    expect(rows.first).to_contain_text("锅")
+    expect(rows.first.locator("td.number").first).to_have_text("0")
+    unknown = rows.filter(has=page.get_by_role("rowheader", name="+", exact=True))
+    expect(unknown.locator("td").last).to_have_text("no")
     page.goto("/projects/waiting/runs/r1")
-    page.unroute("**/dictionary")
-    page.reload()
     expect(page.locator("#dictionary-said")).to_have_text("There is no count of the characters.")
+
+
+def test_where_nothing_has_happened_yet_there_is_nothing_to_filter_or_to_scroll(open_page: Any) -> None:
+    page = open_page("/projects/waiting/runs/r1")
+    expect(page.locator("#findings-said")).to_have_text("The images have not been checked yet.")
+    expect(page.locator("#log-said")).to_have_text("There is no log yet.")
+    for part in ("#findings form", "#found", "#before", "#lines", "#log-whole", "#dictionary form"):
+        expect(page.locator(part)).to_be_hidden()
+    expect(page.get_by_text("No curves yet.")).to_have_count(2)
 
 
 def test_the_log_is_followed_until_one_scrolls_up(open_page: Any, scene: Any, playing: str) -> None:
@@ -233,7 +228,7 @@ def test_a_training_is_stopped_and_resumed(open_page: Any, scene: Any, playing: 
 def test_what_the_api_refuses_is_told_in_its_own_words(
     open_page: Any, scene: Any, playing: str, visits: Any
 ) -> None:
-    visits.expected += ["409"]
+    visits.expected = ["409"]
     page = open_page(f"/projects/{playing}/runs/r1")
     page.evaluate("document.getElementById('retry').disabled = false")
     page.get_by_role("button", name="Retry").click()
@@ -306,7 +301,8 @@ def test_why_it_waits_is_told_in_plain_words(open_page: Any, scene: Any, playing
 
 
 @pytest.mark.parametrize("path", ["/projects/running/runs/never", "/projects/nobody/runs/r1"])
-def test_a_run_that_does_not_exist_is_an_error_page(open_page: Any, path: str) -> None:
+def test_a_run_that_does_not_exist_is_an_error_page(open_page: Any, visits: Any, path: str) -> None:
+    visits.expected = ["404"]  # the page itself
     page = open_page(path)
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     page.get_by_role("link", name="Back to the projects").click()

@@ -1,6 +1,8 @@
 """A test's page, as somebody uses it who wants to know what the model gets wrong, by mouse and keyboard."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +53,17 @@ def test_it_shows_the_figures_and_the_worst_images_first(open_page: Any, keep_pi
     keep_picture(page, "test")
 
 
+def test_a_tests_own_figures_are_shown_whatever_the_status_keeps(open_page: Any, trained: Path) -> None:
+    measured = json.loads((trained / "testMetrics.json").read_text())
+    page = open_page("/projects/receipts/runs/r1/test")
+    for name, part, key in (
+        ("Precision", "detection", "precision"), ("Hmean", "detection", "hmean"),
+        ("End to end F1", "endToEnd", "f1"), ("Characters", "recognition", "char_precision"),
+    ):  # fmt: skip
+        card = page.locator(".test-figures .card").filter(has=page.get_by_text(name, exact=True))
+        expect(card.locator("dd")).to_have_text(f"{measured[part][key]:.3f}")
+
+
 def test_what_to_label_next_begins_with_the_least_certain_image(open_page: Any) -> None:
     page = open_page(RUN)
     page.get_by_role("link", name="What to label next").click()
@@ -72,6 +85,7 @@ def test_one_finds_an_image_by_name(open_page: Any) -> None:
     page.keyboard.press("Enter")
     expect(tiles(page)).to_have_count(1)
     expect(tiles(page)).to_contain_text("test/157.jpg")
+    expect(page.locator("#range")).to_have_text("1–1 of 1")
     page.get_by_label("Filter by name").fill("nowhere")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("No image fits.")).to_be_visible()
@@ -139,6 +153,38 @@ def test_one_zooms_and_moves_by_mouse(open_page: Any) -> None:
     assert view_of(page) == whole
 
 
+def test_two_fingers_zoom_and_one_moves_what_is_zoomed(open_page: Any) -> None:
+    page = open_page(f"{RUN}?image=test/157.jpg", has_touch=True, viewport={"width": 390, "height": 844})
+    picture = page.locator("#tested-picture")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
+    touch(page, [(x - 20, y), (x + 20, y)], [(x - 80, y), (x + 80, y)])
+    near = view_of(page)
+    assert near[2] < 537 / 2
+    touch(page, [(x, y)], [(x, y - 60)])
+    assert view_of(page)[1] > near[1]
+    assert view_of(page)[2:] == near[2:]
+    touch(page, [(x - 80, y), (x + 80, y)], [(x - 10, y), (x + 10, y)])
+    assert view_of(page) == [0, 0, 537, 1280]
+
+
+def touch(page: Any, start: list[tuple[float, float]], end: list[tuple[float, float]]) -> None:
+    """Fingers come down, move in steps and are lifted, as Chromium's own input does it."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, points: list[tuple[float, float]]) -> None:
+        fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    send("touchStart", start)
+    for step in (0.25, 0.5, 0.75, 1.0):
+        pairs = zip(start, end, strict=True)
+        send("touchMove", [(a + (c - a) * step, b + (d - b) * step) for (a, b), (c, d) in pairs])
+    send("touchEnd", [])
+    session.detach()
+
+
 def test_all_of_it_works_by_keyboard(open_page: Any) -> None:
     page = open_page(RUN)
     names = page.locator("#grid .name").all_inner_texts()
@@ -181,6 +227,8 @@ def test_without_truth_it_shows_what_was_found_and_how_sure(open_page: Any) -> N
     page = open_page(OWN)
     expect(page.get_by_text("Nobody has said what these images hold")).to_be_visible()
     expect(page.locator(".test-figures")).to_have_count(0)
+    expect(page.get_by_role("link", name="Worst first")).to_have_count(0)
+    expect(page.get_by_role("link", name="What to label next")).to_have_attribute("aria-current", "true")
     expect(tiles(page).first).to_contain_text("lowest score")
     tiles(page).first.get_by_role("link").click()
     expect(entries(page, "found").first).to_contain_text(re.compile(r"score 0\.\d\d"))

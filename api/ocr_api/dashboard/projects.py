@@ -28,7 +28,8 @@ def row_of(project: Project) -> Row:
     """The project as a row of the list."""
     status = project.status
     started = project.train_id is not None or project.test_id is not None
-    trained, tested = project.train_reports, project.status.trainer.test
+    trained = project.train_reports
+    tested = (project.test_reports if project.test_is_last else trained).test
     detection, recognition = trained.detection, trained.recognition
     return Row(
         name=project.name,

@@ -102,16 +102,16 @@ def phase_of(run: RunDocument) -> Phase:
 
 
 def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What spec says of a training, nested keys dotted: `train.detection.epochs`."""
+    """What spec says of a training, nested keys dotted: `train.detection.epochs`; not what is empty."""
     pairs = (pair for part in _SETTINGS if part in spec for pair in _flat(part, spec[part]))
     return [(name, value) for name, value in pairs if name not in _NO_SETTINGS]
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(f"{name}.{key}", inner)
-    else:
+    elif value not in ("", None, []):
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -124,12 +124,13 @@ class _Metrics(BaseModel):
 
 
 def figures_of(facade: Facade, address: Address, standing: Standing) -> Mapping[str, float | None] | None:
-    """Those reported, else those of the file; None where nothing was measured."""
-    if standing.figures is not None:
-        return standing.figures
+    """Those of the file, which belong to the images that are shown, else those reported.
+
+    None where nothing was measured.
+    """
     found = facade.volume.document(str(TestFolder(Path(address.folder)).test_metrics), _Metrics)
     if found is None:
-        return None
+        return standing.figures
     known = found.detection | found.recognition | {"end_to_end_f1": found.end_to_end.get("f1")}
     return {name: known.get(name) for name in FIGURES}
 
@@ -154,7 +155,7 @@ def neighbours(facade: Facade, address: Address, file: str, sort: Sort, q: str) 
         if found is None:
             return None
         index, lines = found
-        places, _ = find(index, sort, q, 0, len(index.files))
+        places = find(index, sort, q)
         place = place_of(index, file)
         if place is None or place not in places:
             return None

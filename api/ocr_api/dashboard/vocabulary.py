@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "title": ("OCR projects", "OCR 项目"),
+    "crumbs": ("Where you are", "当前位置"),
     "skip": ("Skip to the content", "跳到正文"),
     "projects": ("Projects", "项目"),
     "api": ("API", "接口"),
@@ -25,7 +26,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "phase": ("Phase", "阶段"),
     "stage": ("Stage", "步骤"),
     "progress": ("Progress", "进度"),
-    "eta": ("Time left", "剩余时间"),
+    "left": ("{time} left", "剩余 {time}"),
     "hmean": ("Hmean", "检测 Hmean"),
     "hmean-hint": ("Detector: harmonic mean of precision and recall", "检测模型：精确率与召回率的调和平均"),
     "char-precision": ("Characters", "字符精确率"),

@@ -197,13 +197,12 @@ def check_outcome(bench: Bench, project: Project) -> None:
 
 
 def _check_curves(bench: Bench, stage: Stage) -> None:
-    try:
-        found = bench.client.read(f"{bench.run}/curves/{stage}")
-    except Refused as error:
+    found = bench.client.read(f"{bench.run}/curves/{stage}")
+    if not any(found.values()):
         raise SelftestError(
-            f"the run succeeded, but the facade finds no figures of {stage} on the volume ({error}): "
+            f"the run succeeded, but the facade finds no figures of {stage} on the volume: "
             "look whether facade and trainer mount the same claim"
-        ) from None
+        )
     if not found.get("validations"):
         raise SelftestError(f"the run succeeded, but {stage} left no figures: look at the volume's room")
 

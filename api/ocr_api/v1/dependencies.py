@@ -10,7 +10,7 @@ from ocr_api.cache import Seen
 from ocr_api.errors import ChangedMeanwhile, NotFound
 from ocr_api.facade import Facade
 from ocr_api.problems import API_PREFIX
-from ocr_api.v1.documents import etag
+from ocr_api.v1.documents import etag, run_list
 from ocr_contract.volume import check_id
 
 V1 = f"{API_PREFIX}v1"
@@ -68,3 +68,9 @@ def seen_project(facade: Facade, project_id: str) -> Seen:
     if seen is None:
         raise NotFound(f"there is no project {project_id!r}")
     return seen
+
+
+def check_run(facade: Facade, project_id: str, run_id: str) -> None:
+    """NotFound where the project has no such training, present or past: else it has only left nothing yet."""
+    if all(run.id != run_id for run in run_list(seen_project(facade, project_id).project).items):
+        raise NotFound(f"project {project_id!r} has no training {run_id!r}")

@@ -10,9 +10,8 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ocr_api import problems
-from ocr_api.errors import NotFound
 from ocr_api.files import Volume
-from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId
+from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, check_run
 from ocr_api.v1.documents import ApiModel
 from ocr_contract.volume import train_subpath
 
@@ -34,7 +33,7 @@ class Character(ApiModel):
 class Dictionary(ApiModel):
     items: list[Character] = Field(
         description="The commonest first; in the dictionary's order and without counts where a run was "
-        "prepared before they were kept"
+        "prepared before they were kept; none before it was prepared"
     )
     total: int = Field(description="On all pages", examples=[95])
     next: int | None = Field(default=None, description="Send it as `after` for the next page")
@@ -56,7 +55,8 @@ async def dictionary(
     folder = f"{train_subpath(project_id, run_id)}/work/dataset"
     found = await run_in_threadpool(read_characters, facade.volume, folder)
     if found is None:
-        raise NotFound(f"training {run_id!r} has no dictionary yet: its images have not been prepared")
+        check_run(facade, project_id, run_id)
+        found = []  # its images have not been prepared yet
     end = after + limit
     return Dictionary(items=found[after:end], total=len(found), next=end if end < len(found) else None)
 

@@ -31,6 +31,7 @@ _POLYGON: TypeAdapter[list[list[float]]] = TypeAdapter(list[list[FiniteFloat]])
 
 class Findings(ApiModel):
     items: list[Finding]
+    checked: bool = Field(default=True, description="False: the images have not been checked yet")
     next: int | None = Field(default=None, description="Send it as `after` for the next page")
 
 

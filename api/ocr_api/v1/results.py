@@ -39,6 +39,7 @@ class Confusion(BaseModel):
 
 class ResultPage(ApiModel):
     items: list[TestedImage]
+    fitting: int = Field(description="Images whose name holds `q`, on all pages", examples=[120])
     next: int | None = Field(default=None, description="Send it as `after` for the next page")
     totals: Totals = Field(description="Of all images of the test")
     scores: Scores
@@ -127,12 +128,14 @@ def _page(facade: Facade, folder: str, sort: Sort, part: str, after: int, limit:
         if found is None:
             raise _no_results(folder)
         index, file = found
-        places, following = find(index, sort, part, after, limit)
-        items = [image for place in places if (image := image_at(file, place)) is not None]
+        places = find(index, sort, part)
+        end = after + limit
+        items = [image for place in places[after:end] if (image := image_at(file, place)) is not None]
     metrics = facade.volume.document(str(test.test_metrics), _Metrics) or _Metrics()
     return ResultPage(
         items=items,
-        next=following,
+        fitting=len(places),
+        next=end if end < len(places) else None,
         totals=index.totals,
         scores=index.scores,
         confusions=metrics.character_errors,

@@ -1,4 +1,8 @@
-"""/api/v1: what a run or a test has left on the volume: curves, findings, the log, files."""
+"""/api/v1: what a run or a test has left on the volume: curves, findings, the log, files.
+
+A training that is known and has left nothing yet is answered with nothing, not with an error: whoever looks
+at one from its beginning on needs no second way of asking.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -13,10 +17,10 @@ from ocr_api import problems
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
 from ocr_api.v1.curves import Curves, read_curves
-from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, TestId
+from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, TestId, check_run
 from ocr_api.v1.documents import ApiModel
 from ocr_api.v1.findings import Findings, read_findings
-from ocr_api.v1.log import follow, tail
+from ocr_api.v1.log import Tail, follow, tail
 from ocr_contract.project import RunState
 from ocr_contract.stages import Stage
 from ocr_contract.volume import test_subpath, train_subpath
@@ -66,7 +70,8 @@ async def curves(
     path = f"{train_subpath(project_id, run_id)}/work/{model}/metrics.jsonl"
     found = await run_in_threadpool(read_curves, facade.volume, path, points)
     if found is None:
-        raise NotFound(f"training {run_id!r} has no curves of {model} yet")
+        check_run(facade, project_id, run_id)
+        return Curves(steps=[], epochs=[], validations=[])
     return found
 
 
@@ -86,7 +91,8 @@ async def findings(
     wanted = {"severity": severity, "kind": kind}
     found = await run_in_threadpool(read_findings, facade.volume, path, wanted, image, after, limit)
     if found is None:
-        raise NotFound(f"the images of training {run_id!r} have not been checked yet")
+        check_run(facade, project_id, run_id)
+        return Findings(items=[], checked=False)
     return found
 
 
@@ -103,18 +109,16 @@ async def log(
     """The end of log/record.log, which all stages write."""
     path = f"{train_subpath(project_id, run_id)}/log/record.log"
     found = await run_in_threadpool(tail, facade.volume, path, lines)
-    if found is None and not (follow_it and _is_under_way(facade, project_id, run_id)):
-        raise NotFound(f"training {run_id!r} has no log yet")
+    if found is None:
+        check_run(facade, project_id, run_id)
+        found = Tail(b"", 0)
     if not follow_it:
-        assert found is not None
         return Response(found.text, media_type="text/plain; charset=utf-8")
 
     async def stream() -> AsyncIterator[bytes]:
-        if found is not None:
-            yield found.text
-        place = found.end if found is not None else 0
+        yield found.text
         under_way = lambda: _is_under_way(facade, project_id, run_id)  # noqa: E731
-        async for more in follow(facade.volume, path, place, under_way):
+        async for more in follow(facade.volume, path, found.end, under_way):
             yield more
 
     return StreamingResponse(stream(), media_type="text/plain; charset=utf-8")

@@ -10,6 +10,7 @@ const table = document.getElementById("found");
 const figure = document.getElementById("picture");
 const filters = ["severity", "kind", "image"].map((id) => document.getElementById(id));
 const [before, next] = ["before", "next"].map((id) => document.getElementById(id));
+const pages = before.parentElement;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const asPath = (image) => image.split("/").map(encodeURIComponent).join("/");
@@ -47,7 +48,8 @@ export class Findings {
     this.following = { after: page?.next, count: start.count + items.length };
     before.disabled = this.starts.length === 1;
     next.disabled = !page?.next;
-    if (!page) said.textContent = words.unchecked;
+    filters[0].form.hidden = pages.hidden = !page?.checked;
+    if (!page?.checked) said.textContent = words.unchecked;
     else if (!items.length) said.textContent = words.none;
     else said.textContent = fill(words.range, { first: start.count + 1, last: this.following.count });
   }

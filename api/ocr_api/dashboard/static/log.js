@@ -5,6 +5,7 @@ const TAIL = 200;
 const root = document.getElementById("log");
 const lines = document.getElementById("lines");
 const button = document.getElementById("follow");
+const whole = document.getElementById("log-whole");
 const said = document.getElementById("log-said");
 const words = JSON.parse(root.dataset.words);
 let count = 0;
@@ -32,7 +33,8 @@ async function load(api) {
   if (following) return;
   clear();
   if (answer?.ok) append(await answer.text());
-  else said.textContent = words.none;
+  if (!count) said.textContent = words.none;
+  lines.hidden = whole.hidden = !count;
   lines.scrollTop = lines.scrollHeight;
 }
 
@@ -47,6 +49,7 @@ async function follow(api) {
     if (!answer.ok) end = words.none;
     else {
       clear();
+      lines.hidden = false;
       lines.scrollTop = 0;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) append(part.value);

@@ -59,10 +59,24 @@ function viewer(picture) {
   }, { passive: false });
 
   let held = null;
+  const fingers = new Map();
+  const spread = () => {
+    const [a, b] = fingers.values();
+    return { size: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  };
   picture.addEventListener("pointerdown", (event) => {
-    if (event.button === 0) held = { x: event.clientX, y: event.clientY, moved: false };
+    fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (fingers.size > 1) held = null;
+    else if (event.button === 0) held = { x: event.clientX, y: event.clientY, moved: false };
   });
   picture.addEventListener("pointermove", (event) => {
+    if (fingers.size === 2 && fingers.has(event.pointerId)) {
+      const before = spread();
+      fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      const after = spread();
+      zoomBy(after.size / Math.max(1, before.size), inPicture(after.x, after.y));
+      return;
+    }
     if (!held) return;
     const far = Math.hypot(event.clientX - held.x, event.clientY - held.y) > 4;
     if (!held.moved && !far) return;
@@ -72,8 +86,12 @@ function viewer(picture) {
     picture.classList.add("dragged");
     moveBy(from.x - to.x, from.y - to.y);
   });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    picture.addEventListener(kind, () => { held = null; picture.classList.remove("dragged"); });
+  for (const kind of ["pointerup", "pointercancel", "pointerleave"]) { // what is dragged is captured: it never leaves
+    picture.addEventListener(kind, (event) => {
+      fingers.delete(event.pointerId);
+      held = null;
+      picture.classList.remove("dragged");
+    });
   }
   document.getElementById("zoom-in").addEventListener("click", () => zoomBy(STEP));
   document.getElementById("zoom-out").addEventListener("click", () => zoomBy(1 / STEP));
