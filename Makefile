@@ -8,7 +8,7 @@ export PYTHONPATH := cluster
 # uv's own environment is the system Python's; the project's is .venv, made from uv.lock and nothing else.
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api chart-docs manifests test-chart browser test-browser demo cluster cluster-down clean
+.PHONY: help setup check format test test-quick test-training test-e2e test-kills build-tools bench-operator bench-prepare bench-trainer bench-ocr bench-api bench-dashboard chart-docs manifests test-chart browser test-browser demo cluster cluster-down clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-trainer: setup ## Training and testing against stock mmocr on the same cor
 
 bench-ocr: setup ## The demo's presets trained for fifteen minutes, then read against RapidOCR
 	$(PYTHON) benchmarks/bench_ocr.py
+
+bench-dashboard: setup build-tools browser ## How quickly the dashboard's pages open in a real browser (two minutes)
+	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_dashboard.py
 
 bench-api: setup build-tools ## How quickly /status answers 200 times a second, with and without downloads (two minutes)
 	PYTHONPATH=cluster:tests $(PYTHON) benchmarks/bench_api.py

@@ -17,7 +17,7 @@ from facade_process import Facade, eventually
 from ocr_contract.names import run_hash
 from tested_runs import add_tested
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "receipts" / "data"
+RECEIPTS = Path(__file__).resolve().parents[1] / "examples" / "receipts"
 TINY = {
     "detection": {"preset": "dbnet_r18_tiny", "epochs": 2, "batchSize": 2, "evaluateEvery": 1},
     "recognition": {"preset": "crnn_tiny", "epochs": 2, "batchSize": 16, "evaluateEvery": 1},
@@ -131,17 +131,21 @@ def waiting() -> dict[str, Any]:
     }  # fmt: skip
 
 
-RECEIPTS = {"train": 6, "val": 2, "test": 2}
+FEW = {"train": 6, "val": 2, "test": 2}
+ALL = dict.fromkeys(FEW, 1000)
 
 
-def train_for_real(volume: Path, project: str, epochs: int = 2) -> None:
-    """A run's whole folder as the trainer leaves it: eight receipts and two to test, faults in the data."""
+def train_for_real(volume: Path, project: str, *, as_demo: bool = False) -> None:
+    """A run's whole folder as the trainer leaves it, faults in the data: eight receipts and two to test.
+
+    as_demo: all receipts, trained as `make demo` does it; a quarter of an hour on two cores.
+    """
     run = volume / "train" / project / "r1"
-    for split, count in RECEIPTS.items():
+    for split, count in (ALL if as_demo else FEW).items():
         _copy_receipts(run, split, count, _with_faults if split == "train" else lambda _: None)
     manifest = {
         "apiVersion": "ocrproject.dev/v1alpha1", "kind": "OcrProject", "metadata": {"name": project},
-        "spec": trained_spec(epochs),
+        "spec": trained_spec(as_demo=as_demo),
     }  # fmt: skip
     path = volume.parent / f"{project}.yaml"
     path.write_text(yaml.safe_dump(manifest))
@@ -150,9 +154,12 @@ def train_for_real(volume: Path, project: str, epochs: int = 2) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def trained_spec(epochs: int) -> dict[str, Any]:
+def trained_spec(*, as_demo: bool = False) -> dict[str, Any]:
     """What train_for_real trains by."""
-    models = {name: {**settings, "epochs": epochs} for name, settings in TINY.items()}
+    models = TINY
+    if as_demo:
+        demo = yaml.safe_load((RECEIPTS / "ocrproject-demo.yaml").read_text())["spec"]["train"]
+        models = {name: {**demo[name], "evaluateEvery": 1} for name in TINY}
     return {"train": {"id": "r1", "runTest": True, **models}, "resources": {"gpus": 0}}
 
 
@@ -193,13 +200,14 @@ _LEFT = (
 
 
 def _copy_receipts(run: Path, split: str, count: int, spoil: Callable[[dict[str, Any]], None]) -> None:
-    document = json.loads((EXAMPLES / f"{split}.json").read_text())
+    data = RECEIPTS / "data"
+    document = json.loads((data / f"{split}.json").read_text())
     document["images"] = sorted(document["images"], key=lambda image: image["file_name"])[:count]
     kept = {image["id"] for image in document["images"]}
     document["annotations"] = [one for one in document["annotations"] if one["image_id"] in kept]
     (run / split).mkdir(parents=True)
     for image in document["images"]:
-        shutil.copyfile(EXAMPLES / split / image["file_name"], run / split / image["file_name"])
+        shutil.copyfile(data / split / image["file_name"], run / split / image["file_name"])
     spoil(document)
     (run / f"{split}.json").write_text(json.dumps(document))
 

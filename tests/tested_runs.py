@@ -40,7 +40,7 @@ def add_tested(facade: Facade, moment: Callable[[float], str]) -> None:
     train, test = {"id": "r2", "runTest": True}, {"id": "t1"}
     states: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "compared": ({"train": train}, _receipts(moment, better, worse)),
-        "unlabelled": ({"train": {"id": "r1"}, "test": test}, _own_test(moment)),
+        "unlabelled": ({"train": {"id": "r1"}, "test": test}, own_test(moment)),
         "testing": ({"train": train}, under_way(moment, 3)),
     }
     for name, (spec, status) in states.items():
@@ -93,7 +93,8 @@ def _receipts(
     }  # fmt: skip
 
 
-def _own_test(moment: Callable[[float], str]) -> dict[str, Any]:
+def own_test(moment: Callable[[float], str]) -> dict[str, Any]:
+    """The status of a project whose test t1 has ended."""
     times = {"startedAt": moment(40), "finishedAt": moment(10)}
     return {
         "phase": "Succeeded", "progress": 100,

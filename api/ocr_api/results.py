@@ -50,10 +50,10 @@ class TestedImage(BaseModel):
     error: str | None = Field(default=None, description="Why it could not be read", examples=["is cut off"])
     known: bool = Field(description="Somebody has said what is in it, so it was measured")
     score: float | None = Field(description="The recogniser's lowest score of a found line")
-    right: int = Field(description="Lines found and read right")
-    misread: int = Field(description="Lines found and read wrong")
-    missed: int = Field(description="True lines that were not found")
-    false: int = Field(description="Found lines where there is none")
+    right: int = Field(ge=0, description="Lines found and read right")
+    misread: int = Field(ge=0, description="Lines found and read wrong")
+    missed: int = Field(ge=0, description="True lines that were not found")
+    false: int = Field(ge=0, description="Found lines where there is none")
 
 
 class Scores(BaseModel):
@@ -149,10 +149,7 @@ def index_of(file: BinaryIO) -> Index:
     badness, doubt = [], []
     totals = dict.fromkeys(Totals.model_fields, 0)
     scores = {name: [0] * SCORE_BINS for name in Scores.model_fields}
-    for place, line in _lines(file):
-        head = _head(line)
-        if head is None:
-            continue
+    for place, head in _heads(file):
         files.append(head.file)
         places.append(place)
         badness.append(head.by_badness)
@@ -189,6 +186,15 @@ def line_at(file: BinaryIO, place: int) -> bytes:
 def image_at(file: BinaryIO, place: int) -> TestedImage | None:
     """What the line says of the image itself."""
     return _head(line_at(file, place))
+
+
+def images_in(file: BinaryIO) -> Iterator[TestedImage]:
+    """What each line says of its image; lines that are no image's are left out."""
+    return (head for _, head in _heads(file))
+
+
+def _heads(file: BinaryIO) -> Iterator[tuple[int, _Head]]:
+    return ((place, head) for place, line in _lines(file) if (head := _head(line)) is not None)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -39,7 +39,7 @@ def image(file: str, right: int, misread: int = 0, missed: int = 0, false: int =
     """A line as the test writes it."""
     counts = {"right": right, "misread": misread, "missed": missed, "false": false}
     lines = [{"kind": "right", "text": 'a ,"lines":["'}] * right
-    return json.dumps({"file": file, "known": True, **counts, **more, "lines": lines},
+    return json.dumps({"file": file, "known": True, "score": None, **counts, **more, "lines": lines},
                       separators=(",", ":")).encode() + b"\n"  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Every page that a test opens must log no error and ask nobody but the facade: th
 """
 
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from dashboard_scene import Scene, measured, set_scene, train_for_real, trained_spec
@@ -39,9 +41,9 @@ def scene(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
 def trained(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of r1 of the project `receipts`, really trained; workers of pytest-xdist share the training.
 
-    A picture that is kept shows a longer one.
+    A picture that is kept shows what `make demo` trains.
     """
-    epochs = 24 if os.environ.get("OCR_WRITE_PICTURES") else 2
+    as_demo = bool(os.environ.get("OCR_WRITE_PICTURES"))
     parallel = "PYTEST_XDIST_WORKER" in os.environ
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if parallel else base) / "trained-receipts" / "volume"
@@ -49,11 +51,11 @@ def trained(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared.parent / "done").exists():
-            train_for_real(shared, "receipts", epochs)
+            train_for_real(shared, "receipts", as_demo=as_demo)
             (shared.parent / "done").touch()
     run = scene.facade.volume / "train" / "receipts" / "r1"
     shutil.copytree(shared / "train" / "receipts" / "r1", run)
-    scene.facade.create("receipts", trained_spec(epochs))
+    scene.facade.create("receipts", trained_spec(as_demo=as_demo))
     scene.facade.report("receipts", **measured(run, "receipts"))
     eventually(lambda: scene.facade.reads("receipts", {"phase": "Succeeded"}))
     return run
@@ -135,13 +137,18 @@ def open_page(browser: Browser, scene: Scene, visits: Visits) -> Iterator[Open]:
 
 
 @pytest.fixture
-def keep_picture() -> Callable[[Page, str], None]:
-    """Keeps what is shown for the README, where OCR_WRITE_PICTURES asks for it."""
+def keep_picture() -> Callable[..., None]:
+    """Keeps what is shown for the README, where OCR_WRITE_PICTURES asks for it: all, or the upper part."""
 
-    def keep(page: Page, name: str) -> None:
-        if os.environ.get("OCR_WRITE_PICTURES"):
-            IMAGES.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
+    def keep(page: Page, name: str, height: int | None = None) -> None:
+        if not os.environ.get("OCR_WRITE_PICTURES"):
+            return
+        taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+        shown = taken.crop((0, 0, taken.width, min(taken.height, height or taken.height)))
+        # A third of the size, and no difference that is seen.
+        few = shown.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        few.save(IMAGES / f"{name}.png", optimize=True)
 
     return keep
 

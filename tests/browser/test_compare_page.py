@@ -25,7 +25,7 @@ def test_one_chooses_two_trainings_by_keyboard(open_page: Any) -> None:
     expect(page.locator("#compared-figures")).to_be_visible()
 
 
-def test_figures_say_what_is_better_with_sign_and_word(open_page: Any, keep_picture: Any) -> None:
+def test_figures_say_what_is_better_with_sign_and_word(open_page: Any) -> None:
     page = open_page(f"{COMPARE}?a=r2&b=r1")
     expect(figure(page, "hmean")).to_contain_text(re.compile(r"0\.976\s*0\.968\s*\+0\.009 better"))
     expect(figure(page, "end_to_end_f1")).to_contain_text(re.compile(r"\+0\.\d+ better"))
@@ -35,7 +35,6 @@ def test_figures_say_what_is_better_with_sign_and_word(open_page: Any, keep_pict
         chart.scroll_into_view_if_needed()
         expect(chart.locator(".scatterlayer .trace")).to_have_count(2, timeout=CHART_MS)
     expect(page.locator(".compared-curve")).to_have_count(4)
-    keep_picture(page, "compare")
     page.goto(f"{COMPARE}?a=r1&b=r2")
     expect(figure(page, "hmean")).to_contain_text("−0.009 worse")
 

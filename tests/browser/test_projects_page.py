@@ -9,7 +9,7 @@ def row(page: Any, name: str) -> Any:
     return page.locator(f'#rows tr[data-name="{name}"]')
 
 
-def test_each_project_says_where_it_stands_and_why_it_waits(open_page: Any, keep_picture: Any) -> None:
+def test_each_project_says_where_it_stands_and_why_it_waits(open_page: Any) -> None:
     page = open_page("/")
     expect(row(page, "finished")).to_contain_text("Succeeded")
     expect(row(page, "finished")).to_contain_text("0.904")
@@ -20,7 +20,6 @@ def test_each_project_says_where_it_stands_and_why_it_waits(open_page: Any, keep
     expect(row(page, "failed")).to_contain_text("no annotation file was found")
     expect(row(page, "waiting")).to_contain_text("waiting for quota in queue team")
     expect(page.locator("#live")).to_have_text("Live")
-    keep_picture(page, "projects")
 
 
 def test_the_list_follows_the_projects_without_reloading(open_page: Any, scene: Any) -> None:
@@ -61,13 +60,10 @@ def test_the_filter_finds_by_name_and_phase_and_stays_in_the_address(open_page: 
     expect(row(page, "running")).to_be_visible()
 
 
-def test_it_speaks_the_browsers_language_and_the_one_that_is_chosen(
-    open_page: Any, keep_picture: Any
-) -> None:
+def test_it_speaks_the_browsers_language_and_the_one_that_is_chosen(open_page: Any) -> None:
     page = open_page("/", locale="zh-CN")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     expect(row(page, "running")).to_contain_text("训练检测模型")
-    keep_picture(page, "projects-zh")
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
     page.goto("/")
@@ -84,7 +80,9 @@ def test_without_a_project_it_shows_the_three_ways_to_start_one(
         expect(page.locator("#empty")).to_contain_text(way)
 
 
-def test_five_hundred_projects_are_there_within_a_second(crowd: str, open_page: Any, visits: Any) -> None:
+def test_five_hundred_projects_are_all_there_and_one_is_found_by_name(
+    crowd: str, open_page: Any, visits: Any
+) -> None:
     visits.base = crowd
     page = open_page("/", base=crowd)
     expect(page.locator("#rows tr")).to_have_count(500)

@@ -55,7 +55,7 @@ def test_the_timeline_tells_of_queue_attempts_and_gpu_minutes(
 
 
 def test_the_curves_of_both_models_are_drawn_and_can_be_looked_at_otherwise(
-    open_page: Any, trained: Path, keep_picture: Any
+    open_page: Any, trained: Path
 ) -> None:
     page = open_page("/projects/receipts/runs/r1")
     loss = page.locator('#recognition [data-chart="loss"]')
@@ -87,10 +87,6 @@ def test_the_curves_of_both_models_are_drawn_and_can_be_looked_at_otherwise(
     row = page.locator("#recognition .last-values tr").filter(has=head)
     expect(row.locator("td").first).to_have_text(f"{last:.4g}")
     expect(page.locator('#recognition [data-chart="speed"] .main-svg').first).to_be_visible()
-    page.get_by_role("button", name="Show train/003.jpg").first.click()
-    expect(page.locator("#picture img")).to_be_visible()
-    page.evaluate("window.scrollTo(0, 0)")
-    keep_picture(page, "run")
 
 
 def test_curves_grow_with_the_training(open_page: Any, scene: Any, playing: str) -> None:
@@ -309,7 +305,7 @@ def test_a_run_that_does_not_exist_is_an_error_page(open_page: Any, visits: Any,
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
 
 
-def test_it_speaks_chinese(open_page: Any, trained: Path, keep_picture: Any) -> None:
+def test_it_speaks_chinese(open_page: Any, trained: Path) -> None:
     page = open_page("/projects/receipts/runs/r1", locale="zh-CN")
     for heading in ("时间线", "曲线", "数据检查结果", "字典", "日志", "设置"):
         expect(page.get_by_role("heading", name=heading)).to_be_visible()

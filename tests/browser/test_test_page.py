@@ -35,7 +35,7 @@ def wrong_lines(tile: Any) -> int:
     return sum(int(count) for count in counts)
 
 
-def test_it_shows_the_figures_and_the_worst_images_first(open_page: Any, keep_picture: Any) -> None:
+def test_it_shows_the_figures_and_the_worst_images_first(open_page: Any) -> None:
     page = open_page(RUN)
     expect(page.locator(".test-figures")).to_contain_text(re.compile(r"Precision\s*0\.993"))
     for name in ("Recall", "Hmean", "End to end F1", "Words", "Characters"):
@@ -50,7 +50,6 @@ def test_it_shows_the_figures_and_the_worst_images_first(open_page: Any, keep_pi
     page.locator("#histogram").scroll_into_view_if_needed()
     expect(page.locator("#histogram .bars path").first).to_be_attached(timeout=CHART_MS)
     page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
-    keep_picture(page, "test")
 
 
 def test_a_tests_own_figures_are_shown_whatever_the_status_keeps(open_page: Any, trained: Path) -> None:
@@ -91,7 +90,7 @@ def test_one_finds_an_image_by_name(open_page: Any) -> None:
     expect(page.get_by_text("No image fits.")).to_be_visible()
 
 
-def test_misread_lines_mark_what_differs_in_words_too(open_page: Any, keep_picture: Any) -> None:
+def test_misread_lines_mark_what_differs_in_words_too(open_page: Any) -> None:
     page = open_page(f"{RUN}?image=test/157.jpg")
     misread = entries(page, "misread").first
     expect(misread.locator("del").first).to_contain_text("misread part:")
@@ -106,7 +105,6 @@ def test_misread_lines_mark_what_differs_in_words_too(open_page: Any, keep_pictu
         for kind in ("right", "misread", "missed")
     }
     assert len(set(colours.values())) == 3
-    keep_picture(page, "test-image")
 
 
 def test_a_line_and_its_outline_light_up_together(open_page: Any) -> None:

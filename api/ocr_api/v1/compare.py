@@ -4,10 +4,10 @@ Images are compared where both runs have tested themselves (`runTest`), by the s
 all that were there or were found: what was missed and what was made up both count against it.
 """
 
-import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path as FilePath
-from typing import Annotated, Any, BinaryIO, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ocr_api import problems
 from ocr_api.files import Volume
+from ocr_api.results import images_in
 from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, seen_project
 from ocr_api.v1.documents import ApiModel, RunDocument
 from ocr_api.v1.run_changes import TRAINING, listed_one
@@ -26,9 +27,6 @@ _SHOWN = 100
 """Images, of those that are better and of those that are worse."""
 _MOST_IMAGES = 100_000
 """Of a test: 50 MiB while they are compared."""
-_LONGEST_LINE = 1024 * 1024
-_TEXTS = b',"lines":'
-"""Where an image's counts end and its texts, most of the line, begin; no string holds this unescaped."""
 
 OtherId = Annotated[
     str,
@@ -145,21 +143,10 @@ def compare_images(volume: Volume, run: str, other: str) -> ComparedImages | Non
 
 
 def _images(file: BinaryIO) -> Iterator[tuple[str, Counts]]:
-    """Images whose texts are known. A line that is half written is left out."""
-    for _ in range(_MOST_IMAGES):
-        line = file.readline(_LONGEST_LINE)
-        if not line:
-            return
-        head, lines, _ = line.partition(_TEXTS)
-        try:
-            record: Any = json.loads(head + b"}" if lines else line)
-        except ValueError:
-            continue
-        if not isinstance(record, dict) or not record.get("known") or "file" not in record:
-            continue
-        numbers: list[Any] = [record.get(name) for name in Counts._fields]
-        if all(type(number) is int and number >= 0 for number in numbers):
-            yield str(record["file"]).encode(errors="replace").decode(), Counts(*numbers)
+    """Images whose texts are known."""
+    for image in islice(images_in(file), _MOST_IMAGES):
+        if image.known:
+            yield image.file, Counts(image.right, image.misread, image.missed, image.false)
 
 
 def _image(file: str, now: Counts, then: Counts) -> ComparedImage:
