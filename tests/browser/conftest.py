@@ -146,7 +146,7 @@ def keep_picture() -> Callable[..., None]:
         taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
         shown = taken.crop((0, 0, taken.width, min(taken.height, height or taken.height)))
         # A third of the size, and no difference that is seen.
-        few = shown.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = shown.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         IMAGES.mkdir(parents=True, exist_ok=True)
         few.save(IMAGES / f"{name}.png", optimize=True)
 

@@ -34,7 +34,7 @@ def test_one_finds_the_way_from_the_list_to_a_line(open_page: Any, trained: Path
     expect(page.locator("#histogram .bars path").first).to_be_attached(timeout=CHART_MS)
     page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
     page.evaluate("window.scrollTo(0, 0)")
-    keep_picture(page, "test")
+    keep_picture(page, "test", height=880)
 
     page.locator("#grid a").first.click()
     page.wait_for_load_state()

@@ -1,11 +1,11 @@
 // The charts of both models, in the page's colours; what is shown, its scale and its smoothing are the reader's.
 import { chartsOf, lastValues, smoothed } from "./curve_data.js";
+import { colour, dark, library, look } from "./plot.js";
 
 const root = document.getElementById("curves");
 const words = JSON.parse(root.dataset.words);
 const logScale = document.getElementById("log-scale");
 const smoothing = document.getElementById("smoothing");
-const dark = matchMedia("(prefers-color-scheme: dark)");
 const COLOURS = {
   light: ["#0757ba", "#a04100", "#116329", "#8250df", "#a40e26", "#57606a"],
   dark: ["#79b8ff", "#ffa657", "#7ee787", "#d2a8ff", "#ff9d96", "#9da7b3"],
@@ -15,9 +15,7 @@ const SYMBOLS = ["circle", "square", "diamond", "cross", "x", "star"];
 const word = (name) => words[name] ?? name;
 
 function layout(chart, list) {
-  const style = getComputedStyle(document.documentElement);
-  const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
-  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true };
+  const { ground, axis } = look();
   const y = { ...axis, type: chart === "loss" && logScale.checked ? "log" : "linear", rangemode: "tozero" };
   const x = { ...axis, title: { text: word(chart === "figures" ? "epoch" : "step") } };
   if (chart === "figures") {
@@ -26,9 +24,8 @@ function layout(chart, list) {
   }
   return {
     autosize: true, height: 300, margin: { l: 48, r: list.some((one) => one.kind === "share") ? 48 : 12, t: 8, b: 40 },
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, family: "inherit" },
-    showlegend: false, hovermode: "x unified", uirevision: "kept",
-    hoverlabel: { bgcolor: style.getPropertyValue("--surface").trim(), font: { color: text } },
+    ...ground, showlegend: false, hovermode: "x unified", uirevision: "kept",
+    hoverlabel: { bgcolor: colour("surface"), font: ground.font },
     xaxis: x, yaxis: y,
     yaxis2: { ...axis, overlaying: "y", side: "right", range: [0, 1.02], dtick: 0.25, tickformat: ".0%", showgrid: false },
   };
@@ -144,6 +141,7 @@ export class Curves {
     if (!found.steps.length && !found.epochs.length) return;
     place.querySelector(".none").hidden = true;
     place.querySelector(".drawn").hidden = false;
+    await library();
     const lists = chartsOf(found);
     for (const chart of this.charts.get(model)) chart.draw(lists[chart.name]);
     showTable(place.querySelector(".last-values"), lastValues(found));
