@@ -128,6 +128,11 @@ class World:
         answer = self.http.get(path, params={"fieldSelector": f"involvedObject.name={name}"})
         return [event["reason"] for event in answer.json()["items"]]
 
+    def until_events(self, name: str, *reasons: str) -> list[str]:
+        """All events once these are among them: they are told after the status is written."""
+        eventually(lambda: set(reasons) <= set(self.events(name)), f"{name} tells of {', '.join(reasons)}")
+        return self.events(name)
+
     def pods(self, name: str, stage: str) -> list[dict[str, Any]]:
         selector = f"{LABEL_PROJECT}={name},{LABEL_STAGE}={stage}"
         items: list[dict[str, Any]] = self.http.get(

@@ -87,6 +87,8 @@ class Visits:
     errors: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     """Parts of messages that the test itself brings about, such as a refusal."""
+    over: bool = False
+    """The test is at its end and takes away what its pages still show."""
 
     def watch(self, page: Page) -> None:
         page.on("console", lambda message: self._console(message))
@@ -94,7 +96,7 @@ class Visits:
         page.on("request", lambda request: self._request(request.url))
 
     def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not self.over:
             self.errors.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
 
     def _request(self, url: str) -> None:

@@ -12,7 +12,7 @@ from facade_process import eventually
 
 
 @pytest.fixture
-def history(scene: Any) -> Iterator[str]:
+def history(scene: Any, visits: Any) -> Iterator[str]:
     """A project with a model, a present training, and past ones."""
     name = f"history-{uuid.uuid4().hex[:8]}"
     scene.facade.create(name, {"train": {"id": "r1"}})
@@ -26,6 +26,7 @@ def history(scene: Any) -> Iterator[str]:
     scene.facade.report(name, **status, runs=records)
     eventually(lambda: scene.facade.reads(name, {"phase": "Succeeded"}))
     yield name
+    visits.over = True
     scene.facade.delete(name)
 
 

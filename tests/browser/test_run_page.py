@@ -18,13 +18,14 @@ from facade_process import eventually
 
 
 @pytest.fixture
-def playing(scene: Any) -> Iterator[str]:
+def playing(scene: Any, visits: Any) -> Iterator[str]:
     """A project of this test's own whose training runs; the test plays the operator."""
     name = f"playing-{uuid.uuid4().hex[:8]}"
     scene.facade.create(name, {"train": {"id": "r1"}})
     scene.facade.report(name, **running())
     eventually(lambda: scene.facade.reads(name, {"phase": "Training"}))
     yield name
+    visits.over = True
     scene.facade.delete(name)
 
 
@@ -232,7 +233,7 @@ def test_what_the_api_refuses_is_told_in_its_own_words(
     expect(page.locator("#said")).to_contain_text("is still running: stop it first")
 
 
-def test_a_failed_training_says_why_and_is_tried_again(open_page: Any, scene: Any) -> None:
+def test_a_failed_training_says_why_and_is_tried_again(open_page: Any, scene: Any, visits: Any) -> None:
     scene.facade.create("broken", {"train": {"id": "r1"}})
     scene.facade.report("broken", **failed())
     eventually(lambda: scene.facade.reads("broken", {"phase": "Failed"}))
@@ -245,6 +246,7 @@ def test_a_failed_training_says_why_and_is_tried_again(open_page: Any, scene: An
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     expect(page.locator("#said")).to_have_text("The training starts anew.")
     assert scene.facade.live("broken")["spec"]["train"]["revision"] == 1
+    visits.expected = ["404"]  # what the page asks for while the project goes
     scene.facade.delete("broken")
     expect(page.locator("#live")).to_contain_text("It is gone")
 

@@ -89,7 +89,7 @@ def test_a_failure_is_described_in_the_trainers_words(world: World, kubectl: Kub
     words = '{"reason": "NoAnnotations", "message": "train/unlucky/r1 holds no annotation file"}'
     world.run_stage("unlucky", "prepare", exit_code=65, message=words)
     world.until_condition("unlucky", "Failed")
-    eventually(lambda: "Failed" in world.events("unlucky"), "the last event")
+    world.until_events("unlucky", "Failed")  # the last one
     said = lines(kubectl("describe", "ocr", "unlucky"))
     sentence = "prepare: train/unlucky/r1 holds no annotation file"
     assert f"Message: {sentence}" in said and "Reason: NoAnnotations" in said

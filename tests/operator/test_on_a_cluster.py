@@ -29,7 +29,7 @@ def test_a_run_walks_through_its_stages_to_complete(world: World) -> None:
     assert sorted(world.jobs("walk")) == sorted(
         f"walk-{run_hash('r1', 0)}-{stage}-0" for stage in (*TRAIN_STAGES, "test")
     )
-    assert world.events("walk").count("JobCreated") == 5 and "Complete" in world.events("walk")
+    assert world.until_events("walk", "Complete").count("JobCreated") == 5
 
 
 def test_bad_data_fails_the_run_in_the_trainers_words_and_is_not_tried_again(world: World) -> None:
@@ -216,7 +216,7 @@ def test_a_finished_project_is_written_no_more(world: World) -> None:
     world.create("quiet", train={"id": "r1"})
     world.run_stage("quiet", "prepare", exit_code=65)
     world.until_condition("quiet", "Failed")
-    eventually(lambda: "Failed" in world.events("quiet"), "the last event")
+    world.until_events("quiet", "Failed")  # the last one
     before = world.get("quiet")["metadata"]["resourceVersion"]
     world.delete_job(next(iter(world.jobs("quiet"))))
     eventually(lambda: not world.jobs("quiet"), "the Job is gone")

@@ -47,7 +47,7 @@ def test_a_run_below_its_gate_does_not_become_the_projects_model(world: World) -
     assert status["model"] == model
     assert [(run["id"], run["hmean"]) for run in status["runs"]] == [("good", 0.9), ("poor", 0.7)]
     assert status["runs"][1]["startedAt"] and "gpuSeconds" in status["runs"][1]
-    assert world.events("gated").count("BelowGate") == 1
+    assert world.until_events("gated", "BelowGate").count("BelowGate") == 1
 
     world.edit("gated", gates={"minHmean": 0.6})
     eventually(lambda: world.status("gated")["model"]["trainId"] == "poor", "the gate was lowered")
@@ -80,7 +80,7 @@ def test_a_silent_training_is_reported_and_on_request_restarted(world: World) ->
     world.start_pod("mute", "detection")
     stage = world.until_stage("mute", "detection", "Failed")
     assert stage["reason"] == "Stalled" and stage["message"].startswith("detection stalled 2 times")
-    events = world.events("mute")
+    events = world.until_events("mute", "StageRestarted", "ProgressStalled", "ProgressResumed")
     assert events.count("StageRestarted") == 1 and events.count("ProgressStalled") == 1
     assert events.count("ProgressResumed") == 1
 
@@ -101,7 +101,7 @@ def test_a_pod_that_a_dead_node_keeps_is_deleted_by_force_and_the_work_goes_on(w
     assert list(world.jobs("cut-off-nap")) == [first], "no second pod beside one that may still write"
 
     for name in pods:
-        eventually(lambda name=name: "NodeLost" in world.events(name), f"{name} tells of its lost node")
+        world.until_events(name, "NodeLost")
     for name in pods:
         world.until_pod_gone(pods[name])
         world.run_stage(name, "prepare")
@@ -111,6 +111,6 @@ def test_a_pod_that_a_dead_node_keeps_is_deleted_by_force_and_the_work_goes_on(w
         "the same Job goes on; the stopped one has a successor"
     )
     for name in pods:
-        events = world.events(name)
+        events = world.until_events(name, "NodeLost", "PodDeletedByForce")
         assert events.count("NodeLost") == 1 and events.count("PodDeletedByForce") == 1
     world.http.delete("/api/v1/nodes/dead")
