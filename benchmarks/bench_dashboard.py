@@ -23,9 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from dashboard_scene import moment
 from facade_process import Facade, eventually, serve, with_resource
-from kubernetes import client
 from ocr_cluster.control_plane import ControlPlane
-from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from tested_runs import own_test, write_test
 
 COPIES = 7
@@ -67,16 +65,6 @@ def whole_page(browser: Browser, address: str) -> float:
     taken = 1000 * (time.perf_counter() - start)
     page.context.close()
     return taken
-
-
-def make_projects(api: client.ApiClient, namespace: str, number: int) -> None:
-    objects = client.CustomObjectsApi(api)
-    for n in range(number):
-        body = {
-            "apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": f"p{n}"},
-            "spec": {"train": {"id": "r1"}},
-        }  # fmt: skip
-        objects.create_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, body)
 
 
 def list_under_load(browser: Browser, facade: Facade, projects: int, seconds: float) -> dict[str, Any]:
@@ -134,10 +122,11 @@ def main() -> int:
         volume = Path(folder) / "volume"
         write_test(volume / "test" / "tested" / "t1", "", share_wrong=0.1, copies=COPIES)
         namespace = cluster.make_namespace()
-        print(f"making {given.projects} projects", flush=True)
-        make_projects(cluster.api, namespace, given.projects)
         with serve(cluster, namespace, volume) as http:
             facade = Facade(cluster, namespace, volume, http)
+            print(f"making {given.projects} projects", flush=True)
+            for n in range(given.projects):
+                facade.create(f"p{n}", {"train": {"id": "r1"}})
             eventually(lambda: http.get("/readyz").status_code == 200, "the facade did not get ready")
             facade.create("tested", {"train": {"id": "r1"}, "test": {"id": "t1"}})
             facade.report("tested", **own_test(moment))

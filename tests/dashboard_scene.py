@@ -18,6 +18,8 @@ from ocr_contract.names import run_hash
 from tested_runs import add_tested
 
 RECEIPTS = Path(__file__).resolve().parents[1] / "examples" / "receipts"
+CHART_MS = 20_000
+"""The library of charts has five megabytes, which a busy machine takes seconds to parse."""
 TINY = {
     "detection": {"preset": "dbnet_r18_tiny", "epochs": 2, "batchSize": 2, "evaluateEvery": 1},
     "recognition": {"preset": "crnn_tiny", "epochs": 2, "batchSize": 16, "evaluateEvery": 1},

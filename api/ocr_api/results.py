@@ -9,7 +9,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from operator import add
@@ -162,19 +162,19 @@ def index_of(file: BinaryIO) -> Index:
     return Index(files, places, orders, Totals(**totals), Scores(**scores))
 
 
-def find(index: Index, sort: Sort, part: str) -> list[int]:
-    """Places of the images in this order, those whose name holds `part` only."""
+def find(index: Index, sort: Sort, part: str) -> Sequence[int]:
+    """Positions in `files` of the images in this order, those whose name holds `part` only."""
     order, part = index.orders[sort], part.casefold()
-    return [index.places[n] for n in order if not part or part in index.files[n].casefold()]
+    return [n for n in order if part in index.files[n].casefold()] if part else order
 
 
-def place_of(index: Index, name: str) -> int | None:
-    """Where the image's line begins."""
+def position_of(index: Index, name: str) -> int | None:
+    """The image's position in `files`."""
     by_name = index.orders[Sort.NAME]
     at = bisect_left(by_name, name, key=index.files.__getitem__)
     if at == len(by_name) or index.files[by_name[at]] != name:
         return None
-    return index.places[by_name[at]]
+    return by_name[at]
 
 
 def line_at(file: BinaryIO, place: int) -> bytes:

@@ -5,9 +5,9 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from dashboard_scene import CHART_MS
+
 COMPARE = "/projects/compared/compare"
-CHART_MS = 20_000
-"""The library of charts has five megabytes, which a busy machine takes seconds to parse."""
 
 
 def figure(page: Any, name: str) -> Any:

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from dashboard_scene import moment
+from dashboard_scene import CHART_MS, moment
 from tested_runs import under_way, write_test
 
 RUN = "/projects/compared/runs/r2/test"
 OWN = "/projects/unlabelled/tests/t1"
-CHART_MS = 20_000
-"""The library of charts has five megabytes, which a busy machine takes seconds to parse."""
 
 
 def tiles(page: Any) -> Any:

@@ -8,8 +8,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-CHART_MS = 20_000
-"""The chart library is four megabytes, and the machine may be busy."""
+from dashboard_scene import CHART_MS
 
 
 def test_one_finds_the_way_from_the_list_to_a_line(open_page: Any, trained: Path, keep_picture: Any) -> None:

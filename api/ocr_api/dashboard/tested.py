@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from ocr_api.facade import Facade
-from ocr_api.results import Sort, TestedImage, find, image_at, place_of
+from ocr_api.results import Sort, TestedImage, find, image_at, position_of
 from ocr_api.v1.documents import run_list, test_list
 from ocr_contract.project import Project, RunState
 from ocr_contract.status import TestReport
@@ -155,11 +155,11 @@ def neighbours(facade: Facade, address: Address, file: str, sort: Sort, q: str) 
         if found is None:
             return None
         index, lines = found
-        places = find(index, sort, q)
-        place = place_of(index, file)
-        if place is None or place not in places:
+        fitting = find(index, sort, q)
+        position = position_of(index, file)
+        if position is None or position not in fitting:
             return None
-        number = places.index(place)
-        around = [places[n] if 0 <= n < len(places) else None for n in (number - 1, number + 1)]
-        previous, following = (None if at is None else image_at(lines, at) for at in around)
-    return Neighbours(number, len(places), previous, following)
+        number = fitting.index(position)
+        around = [fitting[n] if 0 <= n < len(fitting) else None for n in (number - 1, number + 1)]
+        previous, following = (None if at is None else image_at(lines, index.places[at]) for at in around)
+    return Neighbours(number, len(fitting), previous, following)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from ocr_api import problems
 from ocr_api.errors import NotFound
 from ocr_api.facade import Facade
-from ocr_api.results import Scores, Sort, TestedImage, Totals, find, image_at, line_at, place_of
+from ocr_api.results import Scores, Sort, TestedImage, Totals, find, image_at, line_at, position_of
 from ocr_api.v1.dependencies import V1, FacadeOf, ProjectId, RunId, TestId
 from ocr_api.v1.documents import ApiModel
 from ocr_contract.volume import TestFolder, test_subpath, train_subpath
@@ -128,14 +128,15 @@ def _page(facade: Facade, folder: str, sort: Sort, part: str, after: int, limit:
         if found is None:
             raise _no_results(folder)
         index, file = found
-        places = find(index, sort, part)
+        fitting = find(index, sort, part)
         end = after + limit
-        items = [image for place in places[after:end] if (image := image_at(file, place)) is not None]
+        places = [index.places[n] for n in fitting[after:end]]
+        items = [image for place in places if (image := image_at(file, place)) is not None]
     metrics = facade.volume.document(str(test.test_metrics), _Metrics) or _Metrics()
     return ResultPage(
         items=items,
-        fitting=len(places),
-        next=end if end < len(places) else None,
+        fitting=len(fitting),
+        next=end if end < len(fitting) else None,
         totals=index.totals,
         scores=index.scores,
         confusions=metrics.character_errors,
@@ -147,8 +148,8 @@ def _image(facade: Facade, folder: str, path: str) -> ImageResult:
         if found is None:
             raise _no_results(folder)
         index, file = found
-        place = place_of(index, path)
-        line = line_at(file, place) if place is not None else b""
+        position = position_of(index, path)
+        line = line_at(file, index.places[position]) if position is not None else b""
     try:
         image = ImageResult.model_validate_json(line)
     except ValidationError:
