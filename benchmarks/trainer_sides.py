@@ -312,9 +312,9 @@ def main() -> None:
     os.dup2(2, 1)  # what the libraries print is no answer
     ours = task["side"] != "stock"
     if ours:
-        from ocr_trainer.machine import let_waiting_threads_sleep
+        from ocr_trainer.openmp import load_openmp
 
-        let_waiting_threads_sleep()
+        load_openmp()
     from ocr_trainer import compat
 
     compat.install()

@@ -66,9 +66,9 @@ class Pipeline:
         dictionary: Path,
     ) -> "Pipeline":
         """A pipeline from a training's files or an unpacked bundle's."""
-        from ocr_trainer.machine import let_waiting_threads_sleep
+        from ocr_trainer.openmp import load_openmp
 
-        let_waiting_threads_sleep()
+        load_openmp()
         from ocr_trainer import compat
 
         compat.install()

@@ -38,14 +38,6 @@ class Machine:
     """Of one training: one for each GPU."""
 
 
-def let_waiting_threads_sleep() -> None:
-    """Before torch is imported: OpenMP threads that wait for each other sleep instead of spinning.
-
-    On cores that others use too, spinning made small models 20 times slower.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
 def this_machine(processes: int = 1) -> Machine:
     """What this process finds; imports torch.
 

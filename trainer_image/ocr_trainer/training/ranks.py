@@ -26,6 +26,7 @@ from ocr_trainer.api_client import StatusApplier
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import BadConfiguration, BadData, Interrupted, TrainerError, VolumeFull
 from ocr_trainer.machine import Machine
+from ocr_trainer.openmp import load_openmp
 from ocr_trainer.owner import Owner
 from ocr_trainer.progress import BarProgress, LogProgress, SilentProgress
 from ocr_trainer.reporting import Reporter
@@ -98,6 +99,7 @@ def _run(processes: int, job: Path, stop: threading.Event) -> int:
 
 def main(job_file: Path) -> None:
     """One rank; torchrun tells it which by the environment."""
+    load_openmp()
     job = json.loads(job_file.read_text())
     rank, machine = int(os.environ["RANK"]), Machine(**job["machine"])
     stop = threading.Event()

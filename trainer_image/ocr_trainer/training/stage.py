@@ -11,7 +11,8 @@ from ocr_contract.atomic import read_object, replace_json
 from ocr_contract.spec import Training
 from ocr_trainer.context import StageContext
 from ocr_trainer.errors import naming_full_volume
-from ocr_trainer.machine import Machine, let_waiting_threads_sleep, this_machine
+from ocr_trainer.machine import Machine, this_machine
+from ocr_trainer.openmp import load_openmp
 from ocr_trainer.owner import Owner
 from ocr_trainer.presets import preset_path
 from ocr_trainer.training import checkpoints
@@ -41,7 +42,7 @@ def train(context: StageContext, kind: Kind, processes: int | None = None) -> No
 
     processes: that train together; None: one for each GPU that the pod was given and torch sees.
     """
-    let_waiting_threads_sleep()
+    load_openmp()
     folder, training = context.run.stage(kind.stage), training_of(context, kind)
     preset_path(kind.stage, training.preset)
     dataset = read_dataset(context)
