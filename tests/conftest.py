@@ -14,6 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))  # no d
 
 from ocr_cluster.api import Api
 from ocr_cluster.control_plane import ControlPlane
+from ocr_trainer.openmp import load_openmp
+
+
+def pytest_configure() -> None:
+    """Before test modules import torch, so that it computes as in a Job."""
+    load_openmp()
 
 
 @pytest.fixture(scope="session")

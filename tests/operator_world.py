@@ -4,14 +4,11 @@ There is no kubelet: the test writes what a kubelet would write into the pods' s
 controller decides what that means for the Job.
 """
 
-import base64
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from typing import Any
 import httpx
 import yaml
 
+from ocr_cluster.pki import open_kubeconfig
 from ocr_contract.resource import API_VERSION, GROUP, KIND, LABEL_PROJECT, LABEL_STAGE, PLURAL, VERSION
 
 CRD = Path(__file__).resolve().parents[1] / "charts/ocr-operator/files/ocrprojects.yaml"
@@ -39,15 +37,8 @@ def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE_S
 
 def http_client(kubeconfig: Path) -> httpx.Client:
     """The API server with an administrator's rights."""
-    document = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
-    tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-    with tempfile.NamedTemporaryFile() as pair:
-        pair.write(base64.b64decode(user["client-certificate-data"]))
-        pair.write(base64.b64decode(user["client-key-data"]))
-        pair.flush()
-        tls.load_cert_chain(pair.name)
-    return httpx.Client(base_url=cluster["server"], verify=tls, timeout=30)
+    server, tls = open_kubeconfig(kubeconfig)
+    return httpx.Client(base_url=server, verify=tls, timeout=30)
 
 
 def install_crd(http: httpx.Client, document: dict[str, Any] | None = None) -> None:

@@ -3,10 +3,7 @@
 The tests of operator and facade bring the official client; this package should start without it.
 """
 
-import base64
 import json
-import ssl
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_cluster.errors import ClusterError, StartError
+from ocr_cluster.pki import open_kubeconfig
 
 
 class ApiError(ClusterError):
@@ -31,16 +27,7 @@ class Api:
     """JSON requests with the certificate of a kubeconfig."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        document = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
-        self.server: str = cluster["server"]
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        self._tls = ssl.create_default_context(cadata=authority)
-        with tempfile.NamedTemporaryFile() as pair:  # ssl reads certificate and key from a file only
-            pair.write(base64.b64decode(user["client-certificate-data"]))
-            pair.write(base64.b64decode(user["client-key-data"]))
-            pair.flush()
-            self._tls.load_cert_chain(pair.name)
+        self.server, self._tls = open_kubeconfig(kubeconfig)
 
     def get(self, path: str) -> dict[str, Any]:
         """The object or list at the path, such as /api/v1/pods."""

@@ -3,11 +3,12 @@
 Certificates that exist are kept, so that a node started again knows its own pods' tokens.
 """
 
-import base64
 import ipaddress
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -66,15 +67,25 @@ class Authority:
         return certificate_path, key_path
 
     def write_kubeconfig(self, name: str, server: str, common_name: str, *, group: str = "") -> Path:
-        """A kubeconfig that holds a client certificate for that user."""
+        """A kubeconfig that names a client certificate for that user.
+
+        Names, because Python's client writes keys that lie inside into files of their own, for every process
+        that is killed to leave behind.
+        """
         certificate, key = self.issue(name, common_name, group=group)
         path = self.folder / f"{name}.kubeconfig"
         path.touch(mode=0o600)
-        path.write_text(
-            render_kubeconfig(
-                server, self.certificate_path.read_bytes(), certificate.read_bytes(), key.read_bytes()
-            )
-        )
+        path.write_text(f"""apiVersion: v1
+kind: Config
+current-context: embedded
+contexts: [{{name: embedded, context: {{cluster: embedded, user: embedded}}}}]
+clusters:
+- name: embedded
+  cluster: {{server: "{server}", certificate-authority: "{self.certificate_path.resolve()}"}}
+users:
+- name: embedded
+  user: {{client-certificate: "{certificate.resolve()}", client-key: "{key.resolve()}"}}
+""")
         return path
 
     def service_account_keys(self) -> tuple[Path, Path]:
@@ -104,23 +115,13 @@ class Authority:
         self.certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def render_kubeconfig(server: str, authority: bytes, certificate: bytes, key: bytes) -> str:
-    """A kubeconfig with one cluster, one user and everything inline, from PEM bytes."""
-
-    def encoded(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
-
-    return f"""apiVersion: v1
-kind: Config
-current-context: embedded
-contexts: [{{name: embedded, context: {{cluster: embedded, user: embedded}}}}]
-clusters:
-- name: embedded
-  cluster: {{server: "{server}", certificate-authority-data: {encoded(authority)}}}
-users:
-- name: embedded
-  user: {{client-certificate-data: {encoded(certificate)}, client-key-data: {encoded(key)}}}
-"""
+def open_kubeconfig(path: Path) -> tuple[str, ssl.SSLContext]:
+    """The address of the API server in a kubeconfig of ours, and TLS with the user's certificate."""
+    document = yaml.safe_load(path.read_text())
+    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+    tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
+    tls.load_cert_chain(user["client-certificate"], user["client-key"])
+    return cluster["server"], tls
 
 
 def _builder(subject: x509.Name, issuer: x509.Name) -> x509.CertificateBuilder:

@@ -4,7 +4,6 @@ A pod runs what a dataset and a configuration make it run. The cases are made fr
 field that status gets tomorrow has its case tomorrow.
 """
 
-import base64
 import json
 import ssl
 import time
@@ -131,7 +130,7 @@ def administrator(installed: Any) -> Iterator[Caller]:
 def trainer(installed: Any) -> Iterator[Caller]:
     """With a token of the service account that the chart gives to the stages' pods."""
     cluster = yaml.safe_load(installed.shell.kubeconfig.read_text())["clusters"][0]["cluster"]
-    tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
     token = installed.kubectl("create", "token", "ocr-ocr-operator-trainer").strip()
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=cluster["server"], verify=tls, headers=headers, timeout=30) as http:
