@@ -33,7 +33,7 @@ from ocr_trainer.testing.images import run_images
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECEIPTS = REPOSITORY / "examples" / "receipts"
 PEER = Path(__file__).with_name("ocr_peer.py")
-LONGER = {"detection": {"epochs": 48, "evaluateEvery": 8}, "recognition": {"epochs": 14, "evaluateEvery": 7}}
+LONGER = {"detection": {"epochs": 96, "evaluateEvery": 24}, "recognition": {"epochs": 14, "evaluateEvery": 7}}
 """Instead of the demo's epochs: fifteen minutes on two cores."""
 
 Read = dict[str, list[Text]]

@@ -240,25 +240,27 @@ def read_one_by_one(run: Path, test: Path, turns: Turns) -> None:
     from ocr_trainer.dataset.crops import rectify
     from ocr_trainer.line_shape import LineShape
     from ocr_trainer.model_types import stock_types
-    from ocr_trainer.training import recogniser_parts  # noqa: F401  the slim CRNN's backbone
+    from ocr_trainer.models import set_calibration
+    from ocr_trainer.training import box_parts, recogniser_parts  # noqa: F401  boxes, the slim CRNN's backbone
 
     init_default_scope("mmocr")
 
-    def load(stage: Stage) -> tuple[Any, Any, dict[str, Any]]:
+    def load(stage: Stage) -> tuple[Any, Any]:
         config = Config.fromfile(run / "work" / stage / "config.py")
         checkpoint = torch.load(run / "work" / stage / "best.pth", weights_only=True)
+        if stage is Stage.DETECTION:
+            set_calibration(config, checkpoint["meta"])
         model = MODELS.build(stock_types(config.model.to_dict()))
         model.load_state_dict(checkpoint["state_dict"])
-        return model.eval(), config, checkpoint["meta"]
+        return model.eval(), config
 
     def predict(model: Any, picture: Any, sample: Any) -> Any:
         inputs = torch.from_numpy(picture.transpose(2, 0, 1).copy())
         with torch.no_grad():
             return model.test_step({"inputs": [inputs], "data_samples": [sample]})[0]
 
-    detector, detection, meta = load(Stage.DETECTION)
-    recogniser, recognition, _ = load(Stage.RECOGNITION)
-    threshold = meta.get("metrics", {}).get("threshold", detection.score_threshold)
+    detector, detection = load(Stage.DETECTION)
+    recogniser, recognition = load(Stage.RECOGNITION)
     shape = LineShape(**recognition.reading)
     for path in cycle(sorted(test.glob("*.jpg"))):
         image = cv2.imread(str(path))
@@ -267,9 +269,7 @@ def read_one_by_one(run: Path, test: Path, turns: Turns) -> None:
         shapes = {"img_shape": page.shape[:2], "ori_shape": image.shape[:2], "scale_factor": factor}
         found = predict(detector, page, TextDetDataSample(metainfo=shapes)).pred_instances
         texts = []
-        for polygon, score in zip(found.polygons, found.scores, strict=True):
-            if score < threshold:
-                continue
+        for polygon in found.polygons:
             corners = polygon.reshape(-1, 2).astype(float).clip(0, image.shape[1::-1])
             crop = rectify(image, corners)
             line = None if crop is None else shape.cut(crop)

@@ -30,7 +30,8 @@ model = dict(
         module_loss=dict(type="FastDBModuleLoss", min_sidelength=3),
         # epsilon_ratio .002 instead of .01: mmocr's simplifies long thin lines to fewer than four points and
         # drops them; half of the lines of 16 characters and more vanished so.
-        postprocessor=dict(type="DBPostprocessor", text_repr_type="quad", epsilon_ratio=0.002),
+        # CalibratedDBPostprocessor: boxes of short texts shortened as validation finds best.
+        postprocessor=dict(type="CalibratedDBPostprocessor", text_repr_type="quad", epsilon_ratio=0.002),
     ),
     data_preprocessor=dict(
         type="TextDetDataPreprocessor",
@@ -63,4 +64,4 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(type="OCRDataset", pipeline=val_pipeline, test_mode=True),
 )
-val_evaluator = dict(type="ThresholdHmeanMetric")
+val_evaluator = dict(type="CalibratedHmeanMetric")

@@ -179,7 +179,7 @@ MMOCR = {
 CHANGES = {
     "dbnet": {
         "backbone.init_cfg", "backbone.norm_eval", "backbone.style",  # no pretrained weights are downloaded
-        "det_head.module_loss.type", "det_head.module_loss.min_sidelength",
+        "det_head.module_loss.type", "det_head.module_loss.min_sidelength", "det_head.postprocessor.type",
         "det_head.postprocessor.epsilon_ratio",
     },
     "satrn": {

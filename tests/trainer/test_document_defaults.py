@@ -75,6 +75,35 @@ def test_a_digit_of_six_pixels_is_taught(preset: str) -> None:
     assert targets({"type": "DBModuleLoss"}) == (False, False)
 
 
+@pytest.mark.parametrize("preset", ["dbnet_r18_tiny"])
+def test_a_lone_digit_weighs_as_a_line_does(preset: str) -> None:
+    """It has a twenty-fifth of the line's pixels; what can't be read counts for nothing."""
+    import torch
+    from mmengine.structures import InstanceData
+    from mmocr.structures import TextDetDataSample
+
+    line, digit, unreadable = [10, 10, 210, 10, 210, 24, 10, 24], [230, 10, 238, 10, 238, 24, 230, 24], [
+        10, 40, 18, 40, 18, 54, 10, 54
+    ]  # fmt: skip
+
+    def weights(loss: dict[str, Any]) -> list[float]:
+        """In the line, in the digit, right beside it, where nothing is, in what can't be read."""
+        instances = InstanceData()
+        instances.polygons = [np.array(text, np.float32) for text in (line, digit, unreadable)]
+        instances.bboxes, instances.labels = torch.zeros(3, 4), torch.zeros(3).long()
+        instances.ignored = torch.tensor([False, False, True])
+        sample = TextDetDataSample(gt_instances=instances)
+        sample.set_metainfo({"img_shape": (64, 256)})
+        _, counts, *_ = build(loss).get_targets([sample])
+        return [float(counts[0, y, x]) for y, x in ((17, 110), (17, 234), (17, 240), (60, 200), (47, 14))]
+
+    ours = model_of("detection", preset).det_head.module_loss
+    inside, *rest = weights(ours)
+    assert inside == 1
+    assert rest == [pytest.approx((1500 / 112) ** 0.5), pytest.approx((1500 / 112) ** 0.5), 1, 0]
+    assert weights(ours | {"type": "FastDBModuleLoss"}) == [1, 1, 1, 1, 0]
+
+
 def with_dictionary(preset: str, folder: Path, characters: str) -> Any:
     (folder / "dictionary.txt").write_text("\n".join(characters))
     decoder = model_of("recognition", preset).decoder

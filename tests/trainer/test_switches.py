@@ -121,6 +121,29 @@ def test_fast_detector_targets_are_mmocrs(tmp_path: Path, seed: int) -> None:
         assert float((ours - theirs).abs().mean()) < 1e-5
 
 
+@pytest.mark.parametrize("text", [0.0, 0.02, 0.6])
+def test_the_hardest_negatives_are_mmocrs(text: float) -> None:
+    """Of no text, of a few lines, and of so much text that all negatives are taken."""
+    import torch
+    from mmocr.registry import MODELS
+
+    draw = torch.Generator().manual_seed(0)
+    truth = (torch.rand(2, 64, 64, generator=draw) < text).float()
+    counts = (torch.rand(2, 64, 64, generator=draw) < 0.9).float()
+    logits = torch.randn(2, 64, 64, generator=draw)
+
+    def loss_and_gradient(kind: str) -> tuple[float, Any]:
+        predicted = logits.clone().requires_grad_()
+        loss = MODELS.build({"type": kind, "fallback_negative_num": 50})(predicted, truth, counts)
+        loss.backward()
+        return float(loss), predicted.grad
+
+    ours, theirs = map(loss_and_gradient, ("FastBalancedBCELoss", "MaskedBalancedBCEWithLogitsLoss"))
+    assert ours[0] == pytest.approx(theirs[0], rel=1e-6)
+    assert torch.allclose(ours[1], theirs[1], atol=1e-9)
+    assert bool(theirs[1].any())
+
+
 def test_fused_attention_trains_and_reads_as_mmocrs(tmp_path: Path) -> None:
     """Dropout is off: the two draw it at different places."""
     import torch
@@ -301,7 +324,7 @@ def test_model_parts_stand_alone() -> None:
     """They travel with a packaged model to machines that don't have this project."""
     folder = Path(ocr_trainer.training.__file__).parent
     files = sorted(folder.glob("*_parts.py"))
-    assert [file.name for file in files] == ["detector_parts.py", "recogniser_parts.py", "svtr_parts.py"]
+    assert [file.stem.removesuffix("_parts") for file in files] == ["box", "detector", "recogniser", "svtr"]
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ocr_trainer.model_types import part_files, stock_types
-from ocr_trainer.models import page_size, set_threshold
+from ocr_trainer.models import page_size, set_calibration
 
 _HERE = "{{ fileDirname }}"
 """mmengine puts the configuration's folder in its place."""
@@ -29,7 +29,7 @@ if "{{ fileDirname }}" not in sys.path:
 
 def detection_files(trained: Config, meta: dict[str, Any]) -> dict[str, bytes]:
     """The detector's files but its weights, by name in its folder; meta: its best checkpoint's."""
-    set_threshold(trained, meta)
+    set_calibration(trained, meta)
     pipeline = [
         {"type": "LoadImageFromFile"},
         {"type": "Resize", "keep_ratio": True, **page_size(trained)},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _STOCK = {
+    "SmallTextDBModuleLoss": "DBModuleLoss",
     "FastDBModuleLoss": "DBModuleLoss",
     "FusedSATRNEncoder": "SATRNEncoder",
     "CachedNRTRDecoder": "NRTRDecoder",

@@ -17,7 +17,7 @@ def load_detector(config_file: Path, weights: Path, device: str) -> tuple[Any, d
     """The detector, and how pages are resized for it (arguments of mmcv.imrescale)."""
     config = _read(config_file)
     checkpoint = _load(weights)
-    set_threshold(config, checkpoint["meta"])
+    set_calibration(config, checkpoint["meta"])
     return _build(config.model, checkpoint, device), page_size(config)
 
 
@@ -41,10 +41,12 @@ def load_recogniser(
     return model, dict(config.reading)
 
 
-def set_threshold(config: Any, meta: dict[str, Any]) -> None:
-    """Have the detector keep the lines above the threshold that its validation found best."""
-    threshold = meta.get("metrics", {}).get("threshold", config.score_threshold)
-    config.score_threshold = config.model.det_head.postprocessor.min_text_score = threshold
+def set_calibration(config: Any, meta: dict[str, Any]) -> None:
+    """Give the detector the threshold, and the length of short boxes, that its validation found best."""
+    metrics, postprocessor = meta.get("metrics", {}), config.model.det_head.postprocessor
+    config.score_threshold = postprocessor.min_text_score = metrics.get("threshold", config.score_threshold)
+    if postprocessor.type == "CalibratedDBPostprocessor":
+        postprocessor.overhang = metrics.get("overhang", 0.0)
 
 
 def page_size(config: Any) -> dict[str, Any]:

@@ -1,17 +1,19 @@
-"""What the detection presets add to mmocr: one-warp augmentation, fast DB targets, hmean with its threshold.
+"""What the detection presets add to mmocr's training: one-warp augmentation and a fast DB loss.
 
 Registered in mmocr's registries under their class names; importing this needs `compat.install()` first.
 """
 
 import math
+from operator import itemgetter
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from mmcv.transforms.base import BaseTransform
-from mmocr.evaluation.metrics import HmeanIOUMetric
+from mmocr.models.common.losses import MaskedBalancedBCEWithLogitsLoss
 from mmocr.models.textdet.module_losses.db_module_loss import DBModuleLoss
-from mmocr.registry import METRICS, MODELS, TRANSFORMS
+from mmocr.registry import MODELS, TRANSFORMS
 from mmocr.utils import offset_polygon, poly2bbox
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
@@ -107,28 +109,58 @@ class PageCrop(BaseTransform):  # type: ignore[misc]
 
 
 @MODELS.register_module()
+class FastBalancedBCELoss(MaskedBalancedBCEWithLogitsLoss):  # type: ignore[misc]
+    """mmocr's loss with the hardest negatives found and not sorted: a third of the time.
+
+    A mask may weigh pixels: one of 2 counts as two.
+    """
+
+    def forward(self, pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        positive, negative = (gt, 1 - gt) if mask is None else (gt * mask, (1 - gt) * mask)
+        positives, negatives = int(positive.sum()), int(negative.sum())
+        wanted = int(positives * self.negative_ratio) if positives else self.fallback_negative_num
+        hard = min(wanted, negatives, negative.numel())
+        loss = self.loss(pred, gt)
+        hardest = torch.topk((loss * negative).view(-1), hard, sorted=False).values
+        total: torch.Tensor = (loss * positive).sum() + hardest.sum()
+        return total / (positives + hard + self.eps)
+
+
+@MODELS.register_module()
 class FastDBModuleLoss(DBModuleLoss):  # type: ignore[misc]
     """DB's loss with the threshold map drawn in float32, vectorised over a polygon's edges.
 
     Pages hold 150 lines; mmocr's float64 loop takes longer than the network.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"loss_prob": {"type": "FastBalancedBCELoss"}} | options)
+
     def draw_ahead(self, data_samples: list[Any]) -> None:
         """Draw the samples' targets before the loss asks for them."""
         for sample in data_samples:
-            sample.targets = super()._get_target_single(sample)
+            sample.targets = self._draw(sample)
 
     def _get_target_single(self, data_sample: Any) -> Any:
-        return data_sample.targets if "targets" in data_sample else super()._get_target_single(data_sample)
+        return data_sample.targets if "targets" in data_sample else self._draw(data_sample)
 
-    def _draw_border_map(
-        self, polygon: NDArray[np.float32], canvas: NDArray[np.float32], mask: NDArray[np.uint8]
-    ) -> None:
+    def _draw(self, sample: Any) -> tuple[torch.Tensor, ...]:
+        """Shrunk texts, where they count, threshold map, where it counts; each (1, height, width)."""
+        targets: tuple[torch.Tensor, ...] = super()._get_target_single(sample)
+        return targets
+
+    def _grown(self, polygon: Any) -> tuple[NDArray[np.float64], NDArray[np.int32], float]:
+        """A text's corners, those of its outline grown by as much as DB shrinks it, and how much that is."""
         corners = np.asarray(polygon, np.float64).reshape(-1, 2)
         shape = Polygon(corners)
         reach = shape.area * (1 - self.shrink_ratio**2) / shape.length
         grown = offset_polygon(corners, reach)
-        grown = (grown if len(grown) else corners).reshape(-1, 2).astype(np.int32)
+        return corners, (grown if len(grown) else corners).reshape(-1, 2).astype(np.int32), reach
+
+    def _draw_border_map(
+        self, polygon: NDArray[np.float32], canvas: NDArray[np.float32], mask: NDArray[np.uint8]
+    ) -> None:
+        corners, grown, reach = self._grown(polygon)
         height, width = canvas.shape
         (left, top), (right, bottom) = grown.min(0), grown.max(0)
         if right < 0 or bottom < 0 or left >= width or top >= height:
@@ -139,6 +171,34 @@ class FastDBModuleLoss(DBModuleLoss):  # type: ignore[misc]
         distance = _distance_to_edges(corners.astype(np.float32), rows, columns) / np.float32(reach)
         window = canvas[rows, columns]
         np.maximum(window, 1 - np.clip(distance, 0, 1), out=window)
+
+
+@MODELS.register_module()
+class SmallTextDBModuleLoss(FastDBModuleLoss):
+    """FastDBModuleLoss whose small texts weigh more: a pixel in or around them counts up to `heaviest` times.
+
+    Below `full_area` pixels as the root of the area: a lone digit has a tenth of a line's pixels, so that a
+    detector may miss all of them for little loss.
+    """
+
+    def __init__(self, full_area: float = 1500.0, heaviest: float = 4.0, **options: Any) -> None:
+        super().__init__(**options)
+        self._full_area, self._heaviest = full_area, heaviest
+
+    def _draw(self, sample: Any) -> tuple[torch.Tensor, ...]:
+        texts, counts, *threshold = super()._draw(sample)
+        weights = np.ones(counts.shape[1:], np.float32)
+        instances = sample.gt_instances
+        kept = [p for p, ignored in zip(instances.polygons, instances.ignored, strict=True) if not ignored]
+        for weight, grown in sorted(map(self._weigh, kept), key=itemgetter(0)):  # the heavier one on top
+            cv2.fillPoly(weights, [grown], weight)
+        return texts, counts * torch.from_numpy(weights), *threshold
+
+    def _weigh(self, polygon: Any) -> tuple[float, NDArray[np.int32]]:
+        """A text's weight and where it holds."""
+        corners, grown, _ = self._grown(polygon)
+        weight = math.sqrt(self._full_area / max(1.0, Polygon(corners).area))
+        return max(1.0, min(self._heaviest, weight)), grown
 
 
 def _distance_to_edges(corners: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -154,19 +214,3 @@ def _distance_to_edges(corners: NDArray[np.float32], rows: slice, columns: slice
     across = np.square(right * edges[:, 1] - down * edges[:, 0]) / (np.finfo(np.float32).eps + c2)
     beside = np.where(c2 < a2 + b2, np.minimum(a2, b2), across)
     return np.asarray(np.sqrt(beside.min(0)), np.float32)
-
-
-@METRICS.register_module()
-class ThresholdHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
-    """mmocr's metric, which also tells at which score threshold its best hmean was reached."""
-
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        thresholds = np.array(self.pred_score_thrs)  # type: ignore[has-type]
-        found = []
-        try:
-            for threshold in thresholds:
-                self.pred_score_thrs = np.array([threshold])
-                found.append({**super().compute_metrics(results), "threshold": round(float(threshold), 3)})
-        finally:
-            self.pred_score_thrs = thresholds
-        return max(found, key=lambda metrics: float(metrics["hmean"]))

@@ -21,10 +21,10 @@ class Kind:
     """The figures that decide which epoch is best, the first counting most."""
 
     def figures_of(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """mmocr's metrics without their prefix, 0 for a missing one; the detector's threshold with them."""
+        """mmocr's metrics without their prefix, 0 for a missing one; the detector's calibration with them."""
         named = {name.rsplit("/", 1)[-1]: float(value) for name, value in metrics.items()}
         return {name: named.get(name, 0.0) for name in self.figures} | (
-            {"threshold": named["threshold"]} if "threshold" in named else {}
+            {name: named[name] for name in ("threshold", "overhang") if name in named}
         )
 
 

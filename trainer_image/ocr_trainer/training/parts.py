@@ -11,6 +11,8 @@ def register() -> None:
     """Import what registers itself; takes seconds the first time, nothing later."""
     compat.install()
     from ocr_trainer.training import (  # noqa: F401
+        box_parts,
+        calibration,
         detector_parts,
         lines,
         pages,
