@@ -84,7 +84,8 @@ def _polygons(outlines: Sequence[Any]) -> NDArray[np.object_]:
 def _ious(texts: NDArray[np.object_], boxes: NDArray[np.object_]) -> NDArray[np.float64]:
     """(texts, boxes)"""
     shared = np.zeros((len(texts), len(boxes)))
-    text, box = shapely.STRtree(boxes).query(texts, predicate="intersects") if shared.size else ([], [])
-    shared[text, box] = shapely.area(shapely.intersection(texts[text], boxes[box])) if len(text) else 0
+    if shared.size:
+        text, box = shapely.STRtree(boxes).query(texts, predicate="intersects")
+        shared[text, box] = shapely.area(shapely.intersection(texts[text], boxes[box]))
     whole = shapely.area(texts)[:, None] + shapely.area(boxes)[None] - shared
     return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))

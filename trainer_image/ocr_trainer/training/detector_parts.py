@@ -128,7 +128,7 @@ class FastBalancedBCELoss(MaskedBalancedBCEWithLogitsLoss):  # type: ignore[misc
 
 @MODELS.register_module()
 class FastDBModuleLoss(DBModuleLoss):  # type: ignore[misc]
-    """DB's loss with the threshold map drawn in float32, vectorised over a polygon's edges.
+    """DB's loss without sorting, the threshold map drawn in float32 and vectorised over a polygon's edges.
 
     Pages hold 150 lines; mmocr's float64 loop takes longer than the network.
     """
