@@ -13,15 +13,16 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
-from operator_world import Operator
+if TYPE_CHECKING:  # the process that forks has no need of the tests' world
+    from operator_world import Operator
 
 
 class ShortLives:
     """`with ShortLives(operator) as lives:`, then `lives.start()` and `lives.kill()`, as often as wished."""
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, operator: "Operator") -> None:
         self._operator = operator
 
     def __enter__(self) -> Self:
