@@ -169,10 +169,7 @@ def match(
     """Pairs (true, found): the most pairs there can be at IoU > .5, of those the best overlapping."""
     if not true or not found:
         return []
-    left, right = shapes(true), shapes(found)
-    common = area(intersection(left[:, None], right[None, :]))
-    union = area(left)[:, None] + area(right)[None, :] - common
-    iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    iou = ious(shapes(true), shapes(found))
     # A pair counts 1 and its overlap breaks ties, so that the number of pairs comes first.
     worth = np.where(iou > PAIR_IOU, len(true) + iou, 0.0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
@@ -188,6 +185,13 @@ def _on_ignored(
     common = area(intersection(outlines[:, None], shapes(ignored)[None, :]))
     own = np.maximum(area(outlines), 1e-9)
     return np.asarray((common / own[:, None]).max(axis=1) > IGNORED_SHARE)
+
+
+def ious(left: npt.NDArray[np.object_], right: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    """(left, right): intersection over union of shapely's polygons."""
+    common = area(intersection(left[:, None], right[None, :]))
+    union = area(left)[:, None] + area(right)[None, :] - common
+    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
 
 
 def shapes(outlines: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.object_]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import shapely
 from mmocr.evaluation.metrics import HmeanIOUMetric
 from mmocr.registry import METRICS
 from numpy.typing import NDArray
 
+from ocr_trainer.metrics import ious, shapes
 from ocr_trainer.training.box_parts import measure_overhang, shortened
 
 _SAME_TEXT = 0.3
@@ -28,9 +28,9 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
             found, truth = sample["pred_instances"], sample["gt_instances"]
             self.results.append(
                 {
-                    "found": [np.asarray(p, np.float64).reshape(-1) for p in found["polygons"]],
+                    "found": [np.asarray(p, np.float64).reshape(-1, 2) for p in found["polygons"]],
                     "scores": _array(found["scores"]).astype(np.float32),
-                    "truth": [np.asarray(p, np.float64).reshape(-1) for p in truth["polygons"]],
+                    "truth": [np.asarray(p, np.float64).reshape(-1, 2) for p in truth["polygons"]],
                     "ignored": _array(truth["ignored"]).astype(bool),
                 }
             )
@@ -55,37 +55,22 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
 
     def _match(self, page: dict[str, Any], overhang: float) -> dict[str, Any]:
         """A page as mmocr's metric keeps it, with its boxes so much shorter."""
-        boxes = _polygons([shortened(p, overhang) for p in page["found"]])
-        texts, ignored = _polygons(page["truth"]), page["ignored"]
+        boxes = shapes([shortened(p, overhang).reshape(-1, 2) for p in page["found"]])
+        texts, ignored = shapes(page["truth"]), page["ignored"]
         kept = ~self._filter_preds(boxes, texts, page["scores"], ignored)
-        return {"iou_metric": _ious(texts[~ignored], boxes[kept]), "pred_scores": page["scores"][kept]}
+        return {"iou_metric": ious(texts[~ignored], boxes[kept]), "pred_scores": page["scores"][kept]}
 
 
 def _pairs(page: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """Boxes and the texts they are of."""
-    ious = _ious(_polygons(page["truth"]), _polygons(page["found"]))
-    if not ious.size:
+    overlap = ious(shapes(page["truth"]), shapes(page["found"]))
+    if not overlap.size:
         return
-    for box, text in enumerate(ious.argmax(0)):
-        if ious[text, box] > _SAME_TEXT and not page["ignored"][text]:
+    for box, text in enumerate(overlap.argmax(0)):
+        if overlap[text, box] > _SAME_TEXT and not page["ignored"][text]:
             yield page["found"][box], page["truth"][text]
 
 
 def _array(values: Any) -> NDArray[Any]:
     """Of a list, an array or a tensor on whichever device."""
     return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
-
-
-def _polygons(outlines: Sequence[Any]) -> NDArray[np.object_]:
-    made = [shapely.Polygon(np.asarray(outline).reshape(-1, 2)) for outline in outlines]
-    return np.asarray(shapely.make_valid(np.array(made, object)), object).reshape(-1)
-
-
-def _ious(texts: NDArray[np.object_], boxes: NDArray[np.object_]) -> NDArray[np.float64]:
-    """(texts, boxes)"""
-    shared = np.zeros((len(texts), len(boxes)))
-    if shared.size:
-        text, box = shapely.STRtree(boxes).query(texts, predicate="intersects")
-        shared[text, box] = shapely.area(shapely.intersection(texts[text], boxes[box]))
-    whole = shapely.area(texts)[:, None] + shapely.area(boxes)[None] - shared
-    return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))
