@@ -4,6 +4,7 @@ Both go into the checkpoint with the figures they were best for, and what reads 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,16 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         thresholds = np.array(self.pred_score_thrs)  # type: ignore[has-type]
-        overhang = measure_overhang(pair for page in results for pair in _pairs(page))
+        as_found = [_Overlap.of(page) for page in results]
+        overhang = measure_overhang(pair for overlap in as_found for pair in overlap.pairs())
+        tried = {0.0: as_found}
+        if overhang:
+            tried[overhang] = [_Overlap.of(page, overhang) for page in results]
         found = []
         try:
-            for shorter in dict.fromkeys((0.0, overhang)):
+            for shorter, overlaps in tried.items():
                 self.pred_score_thrs = thresholds  # mmocr leaves out what is below all of them
-                pages = [self._match(page, shorter) for page in results]
+                pages = [self._match(overlap) for overlap in overlaps]
                 for threshold in thresholds:
                     self.pred_score_thrs = np.array([threshold])
                     found.append(
@@ -53,22 +58,37 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
             self.pred_score_thrs = thresholds
         return max(found, key=lambda metrics: float(metrics["hmean"]))
 
-    def _match(self, page: dict[str, Any], overhang: float) -> dict[str, Any]:
-        """A page as mmocr's metric keeps it, with its boxes so much shorter."""
+    def _match(self, overlap: "_Overlap") -> dict[str, Any]:
+        """A page as mmocr's metric keeps it."""
+        scores, ignored = overlap.page["scores"], overlap.page["ignored"]
+        kept = ~self._filter_preds(overlap.boxes, overlap.texts, scores, ignored)
+        return {"iou_metric": overlap.ious[~ignored][:, kept], "pred_scores": scores[kept]}
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """A page's texts and boxes, and by how much each box covers each text."""
+
+    page: dict[str, Any]
+    texts: NDArray[Any]
+    boxes: NDArray[Any]
+    ious: NDArray[np.float64]
+    """(texts, boxes)"""
+
+    @classmethod
+    def of(cls, page: dict[str, Any], overhang: float = 0.0) -> "_Overlap":
+        """overhang: by how much the boxes are shortened first."""
+        texts = shapes(page["truth"])
         boxes = shapes([shortened(p, overhang).reshape(-1, 2) for p in page["found"]])
-        texts, ignored = shapes(page["truth"]), page["ignored"]
-        kept = ~self._filter_preds(boxes, texts, page["scores"], ignored)
-        return {"iou_metric": ious(texts[~ignored], boxes[kept]), "pred_scores": page["scores"][kept]}
+        return cls(page, texts, boxes, ious(texts, boxes))
 
-
-def _pairs(page: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Boxes and the texts they are of."""
-    overlap = ious(shapes(page["truth"]), shapes(page["found"]))
-    if not overlap.size:
-        return
-    for box, text in enumerate(overlap.argmax(0)):
-        if overlap[text, box] > _SAME_TEXT and not page["ignored"][text]:
-            yield page["found"][box], page["truth"][text]
+    def pairs(self) -> Iterator[tuple[Any, Any]]:
+        """Boxes and the texts they are of."""
+        if not self.ious.size:
+            return
+        for box, text in enumerate(self.ious.argmax(0)):
+            if self.ious[text, box] > _SAME_TEXT and not self.page["ignored"][text]:
+                yield self.page["found"][box], self.page["truth"][text]
 
 
 def _array(values: Any) -> NDArray[Any]:
