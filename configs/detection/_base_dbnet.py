@@ -64,4 +64,5 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(type="OCRDataset", pipeline=val_pipeline, test_mode=True),
 )
-val_evaluator = dict(type="CalibratedHmeanMetric")
+# Thresholds .05 apart instead of mmocr's .1: texts score .70 to .83, where a tenth loses 3 % of them.
+val_evaluator = dict(type="CalibratedHmeanMetric", pred_score_thrs=dict(start=0.3, stop=0.9, step=0.05))

@@ -75,6 +75,29 @@ def test_a_digit_of_six_pixels_is_taught(preset: str) -> None:
     assert targets({"type": "DBModuleLoss"}) == (False, False)
 
 
+@pytest.mark.parametrize("preset", DETECTORS)
+def test_the_threshold_lies_where_texts_and_stains_part(preset: str) -> None:
+    """Texts score .67, stains .63: mmocr's tenths keep both or lose both."""
+    from mmengine.config import Config
+    from mmocr.registry import METRICS
+
+    boxes = [np.array([0, y, 90, y, 90, y + 10, 0, y + 10], float) for y in range(0, 400, 20)]
+    texts, scores = boxes[:10], np.array([0.67] * 10 + [0.63] * 10, np.float32)
+    page = {
+        "pred_instances": {"polygons": boxes, "scores": scores},
+        "gt_instances": {"polygons": texts, "ignored": np.zeros(10, bool)},
+    }
+
+    def best(evaluator: dict[str, Any]) -> dict[str, float]:
+        metric = METRICS.build(evaluator)
+        metric.process([], [page])
+        return {name.removeprefix("icdar/"): float(v) for name, v in metric.evaluate(1).items()}
+
+    ours = best(Config.fromfile(str(preset_path("detection", preset))).val_evaluator)
+    assert (ours["hmean"], ours["threshold"]) == (1, 0.65)
+    assert best({"type": "HmeanIOUMetric"})["hmean"] == pytest.approx(2 / 3)
+
+
 @pytest.mark.parametrize("preset", ["dbnet_r18_tiny"])
 def test_a_lone_digit_weighs_as_a_line_does(preset: str) -> None:
     """It has a twenty-fifth of the line's pixels; what can't be read counts for nothing."""
