@@ -199,7 +199,8 @@ class Node:
         self._expected.append(component)
         if component in self.running():
             return False
-        processes.spawn(self.folder, component, command, self.layout.log(component))
+        layout = self.layout
+        processes.spawn(self.folder, component, command, layout.log(component), layout.temporary)
         return True
 
     def _import_pause(self) -> None:

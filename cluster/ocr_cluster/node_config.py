@@ -40,6 +40,10 @@ class Layout:
         return self.state / "run"
 
     @property
+    def temporary(self) -> Path:
+        return self.run / "tmp"
+
+    @property
     def kubelet(self) -> Path:
         return self.state / "kubelet"
 

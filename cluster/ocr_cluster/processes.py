@@ -29,10 +29,14 @@ class Member:
     leads: bool  # the component itself, not a descendant
 
 
-def spawn(folder: Path, component: str, command: list[str], log: Path) -> int:
-    """Start the component in a session of its own, its output appended to the log; its pid, when it shows."""
-    environment = {**os.environ, MARK: f"{component}:{folder}"}
+def spawn(folder: Path, component: str, command: list[str], log: Path, temporary: Path) -> int:
+    """Start the component in a session of its own, its output appended to the log; its pid, when it shows.
+
+    temporary: where it puts what it needs for a while. BuildKit mounts there, and forgets to clear it away.
+    """
+    environment = {**os.environ, MARK: f"{component}:{folder}", "TMPDIR": str(temporary)}
     log.parent.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(parents=True, exist_ok=True)
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawnp(
         command[0],
