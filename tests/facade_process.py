@@ -18,7 +18,7 @@ from kubernetes import client, config
 from ocr_cluster.ports import PortClaim
 from ocr_contract.names import project_name
 from ocr_contract.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
-from operator_world import http_client, install_crd
+from operator_world import ENDING_WITH_THE_TESTS, http_client, install_crd
 
 PATIENCE_SECONDS = 20.0
 
@@ -148,7 +148,7 @@ def serve(cluster: Cluster, namespace: str, volume: Path, **environment: str) ->
     log = volume.parent / f"{namespace}-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ocr_api", "serve"],
+            [*ENDING_WITH_THE_TESTS, sys.executable, "-m", "ocr_api", "serve"],
             env=os.environ | settings | environment,
             stdout=output,
             stderr=output,

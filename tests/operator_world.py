@@ -25,6 +25,9 @@ from ocr_contract.resource import API_VERSION, GROUP, KIND, LABEL_PROJECT, LABEL
 CRD = Path(__file__).resolve().parents[1] / "charts/ocr-operator/files/ocrprojects.yaml"
 PATIENCE_SECONDS = 60.0
 
+ENDING_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "TERM")
+"""Before a server's command: no process is left of tests that were killed."""
+
 
 def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE_SECONDS) -> Any:
     """The check's first true answer: watches and controllers need a moment."""
@@ -224,7 +227,7 @@ class World:
 class Operator:
     """`ocr-operator run` as a process of its own."""
 
-    command: tuple[str, ...] = (sys.executable, "-m", "ocr_operator", "run")
+    command: tuple[str, ...] = (*ENDING_WITH_THE_TESTS, sys.executable, "-m", "ocr_operator", "run")
 
     def __init__(self, kubeconfig: Path, namespace: str, log: Path, **environment: str) -> None:
         self.log_path = log
