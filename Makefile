@@ -62,7 +62,7 @@ bench-prepare: setup ## How quickly images are checked, and in how much memory (
 bench-trainer: setup ## Training and testing against stock mmocr on the same cores (six minutes)
 	$(PYTHON) benchmarks/bench_trainer.py
 
-bench-ocr: setup ## The demo's presets trained for seventeen minutes, then read against RapidOCR
+bench-ocr: setup ## The demo's presets trained for eighteen minutes, then read against RapidOCR
 	$(PYTHON) benchmarks/bench_ocr.py
 
 bench-dashboard: setup build-tools browser ## How quickly the dashboard's pages open in a real browser (two minutes)
