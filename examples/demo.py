@@ -106,7 +106,7 @@ def main() -> int:
     node = Node(REPOSITORY / ".cluster")
     print(
         "This builds a Kubernetes from source, three images and a model, on this machine alone.\n"
-        "The first time: 7 minutes for Kubernetes, 4 for the images, 12 for the training; later 13 in all."
+        "The first time: 7 minutes for Kubernetes, 4 for the images, 10 for the training; later 11 in all."
     )
     step(
         "Compile Kubernetes, helm and BuildKit",
@@ -125,7 +125,7 @@ def main() -> int:
     manifest = write_manifest(demo, train_id)
     step(f"kubectl apply -f {manifest.relative_to(REPOSITORY)}", "a second",
          lambda: release.kubectl("apply", "-f", str(manifest)))  # fmt: skip
-    project = step("Train 120 receipts, test 15", "about 12 minutes", lambda: watch(release, "receipts-demo"))
+    project = step("Train 120 receipts, test 15", "about 10 minutes", lambda: watch(release, "receipts-demo"))
     with release.facade() as address:
         facade = get_json(f"{address}/status?projectID=receipts-demo")
     report(project, run, facade, release)
