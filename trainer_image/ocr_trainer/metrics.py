@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
-from shapely import area, intersection, make_valid, polygons
+from shapely import STRtree, area, intersection, make_valid, polygons
 
 PAIR_IOU = 0.5
 IGNORED_SHARE = 0.5
@@ -188,8 +188,11 @@ def _on_ignored(
 
 
 def ious(left: npt.NDArray[np.object_], right: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    """(left, right): intersection over union of shapely's polygons."""
-    common = area(intersection(left[:, None], right[None, :]))
+    """(left, right): intersection over union of shapely's polygons; most of a page's are far apart."""
+    common = np.zeros((len(left), len(right)))
+    if common.size:
+        i, j = STRtree(right).query(left, predicate="intersects")
+        common[i, j] = area(intersection(left[i], right[j]))
     union = area(left)[:, None] + area(right)[None, :] - common
     return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
 
