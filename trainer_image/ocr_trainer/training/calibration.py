@@ -38,16 +38,19 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         thresholds = np.array(self.pred_score_thrs)  # type: ignore[has-type]
-        as_found = [_Overlap.of(page) for page in results]
-        overhang = measure_overhang(pair for overlap in as_found for pair in overlap.pairs())
+        pairs: list[tuple[Any, Any]] = []
+        as_found = []
+        for page in results:
+            overlap = _Overlap.of(page)
+            pairs += overlap.pairs()
+            as_found.append(self._match(overlap))
+        overhang = measure_overhang(pairs)
         tried = {0.0: as_found}
         if overhang:
-            tried[overhang] = [_Overlap.of(page, overhang) for page in results]
+            tried[overhang] = [self._match(_Overlap.of(page, overhang)) for page in results]
         found = []
         try:
-            for shorter, overlaps in tried.items():
-                self.pred_score_thrs = thresholds  # mmocr leaves out what is below all of them
-                pages = [self._match(overlap) for overlap in overlaps]
+            for shorter, pages in tried.items():
                 for threshold in thresholds:
                     self.pred_score_thrs = np.array([threshold])
                     found.append(
@@ -59,7 +62,7 @@ class CalibratedHmeanMetric(HmeanIOUMetric):  # type: ignore[misc]
         return max(found, key=lambda metrics: float(metrics["hmean"]))
 
     def _match(self, overlap: "_Overlap") -> dict[str, Any]:
-        """A page as mmocr's metric keeps it."""
+        """A page as mmocr's metric keeps it, without what is below all thresholds."""
         scores, ignored = overlap.page["scores"], overlap.page["ignored"]
         kept = ~self._filter_preds(overlap.boxes, overlap.texts, scores, ignored)
         return {"iou_metric": overlap.ious[~ignored][:, kept], "pred_scores": scores[kept]}
