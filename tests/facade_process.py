@@ -86,9 +86,12 @@ class Facade:
         )
 
     def reads(self, project_id: str, status: dict[str, Any]) -> bool:
-        """Whether the facade's memory holds this status already."""
-        document = self.http.get(f"/api/v1/projects/{project_id}").json()
-        return all(_holds(document["status"].get(name), value) for name, value in status.items())
+        """Whether the facade's memory holds this status already: a new project is not there at once."""
+        answer = self.http.get(f"/api/v1/projects/{project_id}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return False
+        there = answer.raise_for_status().json()["status"]
+        return all(_holds(there.get(name), value) for name, value in status.items())
 
     def tell(self, project_id: str, kind: str, reason: str, message: str, at: str) -> None:
         """What the operator does, too: an event of the project."""
