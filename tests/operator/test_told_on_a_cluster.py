@@ -100,12 +100,13 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
         answer: dict[str, Any] = facade.get("/status", params={"projectID": "Receipts"}).json()
         return answer
 
-    def until_told(word: Word) -> None:
+    def until_told(word: Word, **fields: Any) -> None:
         """It is what /status answers, but for the sentence: what a pod waits for is no news."""
 
         def holds() -> bool:
             newest = platform.accepted[-1].json if platform.accepted else {}
-            return newest.get("status") == word and newest | {"msg": ""} == asked() | {"msg": ""}
+            expected = newest | fields | {"status": word}
+            return newest == expected and newest | {"msg": ""} == asked() | {"msg": ""}
 
         eventually(holds, f"{word.name} is told")
 
@@ -118,8 +119,7 @@ def test_the_platform_hears_each_word_epoch_and_end_across_restarts_as_it_would_
             state = {"state": training.name, "totalEpochs": epochs, "loss": 1 / epoch}
             trainer.reports(epoch=epoch, imagesSeen=2, **state)
             trainer.reports(epoch=epoch, imagesSeen=4, **state)
-            until_told(training)
-            assert platform.accepted[-1].json[f"{stage[:3]}_epoch"] == epoch
+            until_told(training, **{f"{stage[:3]}_epoch": epoch})
         for word in (trained, validating):
             trainer.reports(state=word.name)
             until_told(word)
