@@ -81,6 +81,7 @@ def begin(facade: Facade, tmp_path: Path) -> Iterator[Callable[..., Selftest]]:
 
 
 def nothing_is_left(facade: Facade, project_id: str) -> bool:
+    """No file as soon as the self-test has ended, and no project once the facade's watch says so."""
     uploads = facade.volume / "uploads"
     files = (facade.volume / "train" / project_id).exists() or any(uploads.glob("*"))
     the_project_goes(facade, project_id)
